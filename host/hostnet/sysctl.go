@@ -1,0 +1,58 @@
+package hostnet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+// sysctl is a file under /proc/sys/net and what it must contain. /proc/sys/net shows the reading thread's namespace.
+type sysctl struct{ file, value string }
+
+// gatewaySysctls are what the gateway needs to stand in for the veths (ip-sysctl.rst of the kernel's documentation).
+func gatewaySysctls(name string) []sysctl {
+	v4, v6 := "ipv4/conf/"+name+"/", "ipv6/conf/"+name+"/"
+	return []sysctl{
+		{v4 + "forwarding", "1"},
+		{v4 + "rp_filter", "2"},      // loose: a Pod may have routes that lead elsewhere
+		{v4 + "send_redirects", "0"}, // Pods of one node do not see each other on a link
+		{v6 + "disable_ipv6", "0"},
+		{v6 + "accept_ra", "0"},
+		{v6 + "autoconf", "0"},
+		{v6 + "accept_dad", "0"}, // its link-local address is usable at once; the bridge repeats no frames
+		{v6 + "dad_transmits", "0"},
+		{v6 + "forwarding", "1"},
+		{v6 + "proxy_ndp", "1"},
+		{"ipv6/neigh/" + name + "/proxy_delay", "0"}, // a Pod's first packet does not wait 0.8 s
+	}
+}
+
+// setSysctls writes those that differ and returns how many did. IPv6 is left out on a node without it.
+func (h *Host) setSysctls(list []sysctl) (changed int, err error) {
+	err = in(h.ns, func() error {
+		_, err := os.Stat("/proc/sys/net/ipv6")
+		withoutIPv6 := errors.Is(err, fs.ErrNotExist)
+		for _, s := range list {
+			if withoutIPv6 && strings.HasPrefix(s.file, "ipv6/") {
+				continue
+			}
+			file := path.Join("/proc/sys/net", s.file)
+			have, err := os.ReadFile(file)
+			if err != nil {
+				return fmt.Errorf("read a setting of the kernel: %w", err)
+			}
+			if strings.TrimSpace(string(have)) == s.value {
+				continue
+			}
+			changed++
+			if err := os.WriteFile(file, []byte(s.value), 0); err != nil {
+				return fmt.Errorf("set %s to %s (is /proc/sys read-only? the agent must be privileged): %w", file, s.value, err)
+			}
+		}
+		return nil
+	})
+	return changed, err
+}
