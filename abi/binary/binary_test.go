@@ -27,8 +27,11 @@ func TestInspect(t *testing.T) {
 	wasm := everyKind(t)
 	want := &Binary{
 		Imports: []Import{
-			{"sluice", "recv", Function}, {"wasi_snapshot_preview1", "proc_exit", Function},
-			{"a", "table", Table}, {"a", "memory", Memory}, {"a", "global", Global},
+			{"sluice", "recv", Function},
+			{"wasi_snapshot_preview1", "proc_exit", Function},
+			{"a", "table", Table},
+			{"a", "memory", Memory},
+			{"a", "global", Global},
 		},
 		Exports: []Export{{abi.Marker, Function}, {"sluice_handle", Function}, {"memory", Memory}, {"table", Table}, {"global", Global}},
 		Size:    len(wasm),
