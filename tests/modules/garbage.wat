@@ -1,0 +1,10 @@
+;; Emits what is no request, ignores the answer, and asks for success.
+(module
+  (import "sluice" "emit" (func $emit (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\ff\ff\ff\ff\ff\ff\ff\ffthis is not protobuf")
+  (func (export "sluice_abi_v1"))
+  (func (export "sluice_handle") (param $len i32) (result i32)
+    (drop (call $emit (i32.const 0) (i32.const 28)))
+    (i32.const 0))
+)
