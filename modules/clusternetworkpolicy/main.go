@@ -1,0 +1,19 @@
+// Command clusternetworkpolicy is the policy module for ClusterNetworkPolicy of
+// policy.networking.k8s.io/v1alpha2, in package translate.
+package main
+
+import (
+	"github.com/sluice-net/sluice/modules/clusternetworkpolicy/translate"
+	"github.com/sluice-net/sluice/sdk/go/perobject"
+	sluice "github.com/sluice-net/sluice/sdk/go"
+)
+
+func init() {
+	sluice.Register(newModule)
+}
+
+func newModule() sluice.Module {
+	return &perobject.Module{Resource: translate.Resource, Translate: translate.Policy}
+}
+
+func main() {}
