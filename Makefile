@@ -1,0 +1,137 @@
+# Everything that is done with Sluice from a clone. `make help` lists it.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+GO       ?= go
+FUZZTIME ?= 30s
+
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# The same flags and no workspace, whatever the environment says: what is built
+# depends on the clone alone. With -trimpath its place does not matter, and the
+# compiler's work for build, vet, lint and lab tests is the same and done once.
+export GOFLAGS     := -trimpath -mod=readonly -buildvcs=false
+export GOWORK      := off
+export CGO_ENABLED := 0
+unexport GOOS GOARCH
+
+# A module is a folder of modules/ that has a manifest.
+MODULES  := $(patsubst modules/%/manifest.json,%,$(wildcard modules/*/manifest.json))
+WASM     := $(MODULES:%=bin/modules/%.wasm)
+# Modules that are part of the agent's binary.
+EMBEDDED := modules/embedded/networkpolicy.wasm
+PROGRAMS := ./host/cmd/sluice-agent ./host/cmd/sluice-sandbox ./host/cmd/sluicectl ./cni/sluice-cni
+# The primary CNI plugins that the lab chains behind, as go.mod pins them.
+PLUGINS  := github.com/containernetworking/plugins/plugins/main/ptp \
+            github.com/containernetworking/plugins/plugins/ipam/host-local
+
+# What goes into a module: its own folder, the SDK and the ABI.
+wasm-sources = $(shell find abi sdk/go modules/$(1) -name '*.go' ! -name '*_test.go') go.mod go.sum
+
+## Build
+
+.PHONY: build
+build: programs $(WASM) bin/cni/.built ## programs into bin/, modules into bin/modules/, the lab's CNI plugins into bin/cni/
+
+.PHONY: programs
+programs: $(EMBEDDED)
+	@mkdir -p bin
+	$(GO) build -o bin/ $(PROGRAMS)
+
+.SECONDEXPANSION:
+bin/modules/%.wasm: modules/%/manifest.json $$(call wasm-sources,$$*)
+	@mkdir -p $(@D)
+	GOOS=wasip1 GOARCH=wasm $(GO) build -buildmode=c-shared -ldflags='-s -w -buildid=' -o $@.tmp ./modules/$*
+	$(GO) run ./sdk/go/cmd/sluice-manifest -manifest $< -in $@.tmp -out $@
+	@rm $@.tmp
+
+modules/embedded/%.wasm: bin/modules/%.wasm
+	cp $< $@
+
+bin/cni/.built: go.mod go.sum
+	@mkdir -p $(@D)
+	$(GO) build -o $(@D)/ $(PLUGINS)
+	@touch $@
+
+## Test
+
+.PHONY: test
+STEPS := deps build vet lint unit lab
+test: ## everything below, in this order; this is what CI runs
+	@begin=$$SECONDS; summary=; \
+	for step in $(STEPS); do \
+		printf '\n==> %s\n' "$$step"; start=$$SECONDS; \
+		if $(MAKE) --no-print-directory "$$step"; then result=ok; else result=FAILED; fi; \
+		summary+=$$(printf '%-6s %-6s %4d s' "$$step" "$$result" $$((SECONDS - start)))$$'\n'; \
+		[ $$result = ok ] || break; \
+	done; \
+	printf '\n==> summary\n%s%d s in all\n' "$$summary" $$((SECONDS - begin)); \
+	[ $$result = ok ]
+
+.PHONY: deps
+deps: ## install the programs that tests and demo use (Debian: apt-get; elsewhere: say what is needed)
+	@.ci/deps
+
+.PHONY: vet
+vet: $(EMBEDDED) ## go vet, for this machine and for Wasm
+	$(GO) vet ./...
+	GOOS=wasip1 GOARCH=wasm $(GO) vet $(MODULES:%=./modules/%)
+
+.PHONY: lint
+lint: $(EMBEDDED) ## gofumpt and staticcheck
+	@echo '$(GO) run $(GOFUMPT) -l .'; unformatted=$$($(GO) run $(GOFUMPT) -l .); \
+	if [ -n "$$unformatted" ]; then \
+		printf 'not formatted, run "$(GO) run $(GOFUMPT) -w ." on:\n%s\n' "$$unformatted" >&2; exit 1; \
+	fi
+	$(GO) run $(STATICCHECK) ./...
+
+# The tests that measure loss and time must not disturb one another: hence -p 1
+# for the lab.
+
+# Vet has been run: its part in `go test` is left out. The seeds and the kept
+# findings of the fuzz tests are run as tests of their own.
+.PHONY: unit
+unit: $(EMBEDDED) ## tests of every package, with the race detector and the seeds of the fuzz tests
+	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 10m $$($(GO) list ./... | grep -v '/sluice/tests/')
+
+.PHONY: lab
+lab: build ## tests on real Open vSwitch in network namespaces; they need root
+	$(GO) test -vet=off -p 1 -timeout 20m ./tests/...
+
+.PHONY: vulncheck
+vulncheck: $(EMBEDDED) ## known vulnerabilities in what is used; it asks vuln.go.dev, so it is no part of test
+	$(GO) run $(GOVULNCHECK) ./...
+
+.PHONY: fuzz
+fuzz: $(EMBEDDED) ## run every fuzz test for FUZZTIME (30s) each
+	@grep -rHoP --include='*_test.go' '^func \KFuzz\w+' . | sort | while IFS=: read -r file name; do \
+		printf '\n==> %s %s\n' "$$(dirname "$$file")" "$$name"; \
+		$(GO) test -vet=off -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname "$$file")"; \
+	done
+
+## See and measure
+
+.PHONY: demo
+demo: deps build ## policy on real packets, and a module swapped under running traffic
+	$(GO) run ./tests/demo
+
+.PHONY: bench
+bench: deps build ## measure, against Open vSwitch's own tools and the CNI alone; also into tests/bench/results.json
+	SLUICE_BENCH_RESULTS=$(CURDIR)/tests/bench/results.json $(GO) test -vet=off -run '^$$' -bench . -timeout 60m ./tests/bench
+
+## Other
+
+.PHONY: clean
+clean: ## remove what was built; Go's caches lie elsewhere and stay
+	rm -rf bin $(EMBEDDED) tests/bench/results.json
+
+.PHONY: help
+help: ## this
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^## / { printf "\n%s\n", substr($$0, 4) } \
+		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
