@@ -1,0 +1,220 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/sluice-net/sluice/host/attach"
+	"github.com/sluice-net/sluice/host/cluster"
+	"github.com/sluice-net/sluice/host/datapath"
+	"github.com/sluice-net/sluice/host/hostnet"
+	"github.com/sluice-net/sluice/host/ovsdb"
+	"github.com/sluice-net/sluice/host/plugin"
+)
+
+// Options of Run.
+type Options struct {
+	Config  Config // as LoadConfig gives it
+	Logger  *slog.Logger
+	Version string
+	// Builtin finds a module that the program carries in itself.
+	Builtin func(name string) ([]byte, error)
+}
+
+// agent holds the parts while they run.
+type agent struct {
+	Options
+	log        *slog.Logger
+	engine     *engine
+	source     *cluster.Manifests
+	specs      []plugin.Spec
+	supervisor *plugin.Supervisor
+	attacher   *attach.Attacher
+	bridgeLink *bridgeLink
+	progress   progress
+	metrics    metrics
+}
+
+// Run is the agent: it returns when ctx ends, with every part ended and every
+// sandbox gone, or with the reason why it could not start. Flows, ports and routes stay
+// as they are: packets do not need the agent.
+func Run(ctx context.Context, o Options) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	host, err := hostnet.Current()
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	ovs, err := ovsdb.Connect(ctx, o.Config.OVS.Database, o.Logger)
+	if err != nil {
+		return err
+	}
+	defer ovs.Close()
+	a := &agent{Options: o, log: o.Logger, metrics: newMetrics()}
+	if err := a.build(ctx, host, ovs); err != nil {
+		return err
+	}
+	return a.run(ctx, cancel, host)
+}
+
+// build makes the parts and brings back what an agent before this one knew.
+func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client) error {
+	c := a.Config
+	var err error
+	if a.specs, err = ModuleSpecs(c.Modules, a.Builtin); err != nil {
+		return err
+	}
+	a.source, err = cluster.NewManifests(cluster.Options{
+		Paths: []string{c.Manifests}, ExtraResources: Watched(a.specs), Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	kind := c.OVS.Datapath
+	if kind == DatapathAuto {
+		if kind, err = ovs.ChooseDatapath(ctx); err != nil {
+			return err
+		}
+	}
+	a.attacher, err = attach.New(attach.Options{
+		Host: host, OVS: ovs, Logger: a.log, Node: node{a},
+		Bridge:  ovsdb.BridgeOptions{Name: c.OVS.Bridge, DatapathType: kind},
+		Gateway: attach.GatewayOptions{Name: c.OVS.Gateway},
+	})
+	if err != nil {
+		return err
+	}
+	a.engine = newEngine(a.log, mustCommit(c.Modules))
+	if a.supervisor, err = a.modules(); err != nil {
+		return err
+	}
+	attached, err := a.attacher.Restore(ctx)
+	if err != nil {
+		return err
+	}
+	gateway := a.attacher.Gateway()
+	a.engine.dp.SetGateway(datapath.Gateway{OFPort: gateway.OFPort, MAC: gateway.MAC})
+	for _, pod := range attached {
+		a.engine.dp.PutPod(datapath.LocalPod(pod.Pod()))
+	}
+	a.bridgeLink = &bridgeLink{
+		path: filepath.Join(c.OVS.RunDir, c.OVS.Bridge+".mgmt"), engine: a.engine, log: a.log, first: make(chan struct{}),
+	}
+	a.log.Info("node restored", "bridge", c.OVS.Bridge, "datapath", kind, "pods", len(attached))
+	return nil
+}
+
+func mustCommit(modules []ModuleConfig) []string {
+	var names []string
+	for _, m := range modules {
+		if m.OnFirstFailure == Hold {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// modules makes the supervisor; it starts with the first events.
+func (a *agent) modules() (*plugin.Supervisor, error) {
+	path := a.Config.Sandbox.Path
+	if path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("sandbox.path is not set, and where this program is cannot be told: %w", err)
+		}
+		path = filepath.Join(filepath.Dir(self), "sluice-sandbox")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("sandbox.path: %w: it must name the program sluice-sandbox", err)
+	}
+	return plugin.New(plugin.Options{Committer: a.engine, SandboxPath: path, Logger: a.log})
+}
+
+// run starts the parts in the order in which they need each other, and ends
+// all of them when one cannot go on.
+func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostnet.Host) error {
+	var parts sync.WaitGroup
+	failed := make(chan error, 16)
+	start := func(name string, part func(context.Context) error) {
+		parts.Add(1)
+		go func() {
+			defer parts.Done()
+			if err := part(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				failed <- fmt.Errorf("%s: %w", name, err)
+				cancel()
+			}
+		}()
+	}
+	defer func() {
+		cancel()
+		a.supervisor.Close()
+		parts.Wait()
+	}()
+
+	admin := a.adminServer()
+	serveAdmin, err := admin.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	start("admin API", serveAdmin)
+	cni, err := attach.Listen(a.Config.CNISocket, a.attacher, a.log)
+	if err != nil {
+		return err
+	}
+	start("engine", func(ctx context.Context) error { a.engine.run(ctx); return nil })
+	start("bridge", a.bridgeLink.run)
+	start("node addresses", func(ctx context.Context) error { return a.followAddresses(ctx, host) })
+	for _, spec := range a.specs {
+		if err := a.supervisor.Add(spec); err != nil {
+			return err
+		}
+	}
+	start("source of objects", func(ctx context.Context) error {
+		// The flows that are there come first: numbers that they use are kept.
+		select {
+		case <-a.bridgeLink.first:
+		case <-ctx.Done():
+			return nil
+		}
+		return a.source.Run(ctx, sink{a, ctx})
+	})
+	start("CNI", cni.Serve)
+	start("attachments", func(ctx context.Context) error { return a.attacher.Run(ctx, a.repaired) })
+	start("flows", a.patrol)
+
+	<-ctx.Done()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// followAddresses keeps the engine told of the node's own addresses.
+func (a *agent) followAddresses(ctx context.Context, host *hostnet.Host) error {
+	changed := make(chan struct{}, 1)
+	if err := host.WatchAddresses(ctx, changed); err != nil {
+		return err
+	}
+	for {
+		addrs, err := host.Addresses()
+		if err != nil {
+			return err
+		}
+		if err := a.engine.SetNodeAddresses(ctx, addrs); err != nil && ctx.Err() == nil {
+			a.log.Error("telling the bridge the node's addresses", "error", err)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

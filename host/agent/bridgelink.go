@@ -1,0 +1,65 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sluice-net/sluice/host/openflow"
+)
+
+// bridgeLink keeps a connection to the bridge. Each new one begins with a dump:
+// what is not as wanted is written.
+type bridgeLink struct {
+	path   string
+	engine *engine
+	log    *slog.Logger
+	first  chan struct{} // closed with the first connection
+}
+
+// The pause before the next attempt to reach the bridge.
+const (
+	firstPause = 50 * time.Millisecond
+	longPause  = 2 * time.Second
+)
+
+func (l *bridgeLink) run(ctx context.Context) error {
+	pause, once := firstPause, sync.OnceFunc(func() { close(l.first) })
+	for ctx.Err() == nil {
+		conn, err := openflow.Dial(ctx, l.path, openflow.Options{Logger: l.log})
+		if err == nil {
+			if err = l.engine.connect(ctx, conn); err == nil {
+				l.log.Info("connected to the bridge", "socket", l.path)
+				pause = firstPause
+				once()
+				select {
+				case <-conn.Done():
+					err = conn.Err()
+				case <-ctx.Done():
+				}
+			}
+			_ = conn.Close()
+			l.engine.disconnect(ctx)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		l.log.Warn("no connection to the bridge; flows stay as they are", "socket", l.path, "error", err, "again in", pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		pause = min(2*pause, longPause)
+	}
+	return nil
+}
+
+// connect takes a connection into use and writes what differs.
+func (e *engine) connect(ctx context.Context, conn *openflow.Conn) error {
+	return e.do(ctx, task{change: func() error { return e.dp.Connect(ctx, conn) }})
+}
+
+func (e *engine) disconnect(ctx context.Context) {
+	_ = e.ask(ctx, e.dp.Disconnect) // only the end of ctx can prevent it
+}

@@ -1,0 +1,173 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Config is the agent's configuration file (YAML). Unknown fields are errors.
+type Config struct {
+	// NodeName is the node's name in the cluster; spec.nodeName of its Pods.
+	// Default: the host name.
+	NodeName string `json:"nodeName,omitempty"`
+	// Manifests is a directory of Kubernetes manifests, for a machine without
+	// Kubernetes. It is watched.
+	Manifests string `json:"manifests,omitempty"`
+
+	OVS     OVSConfig      `json:"ovs"`
+	Sandbox SandboxConfig  `json:"sandbox"`
+	Modules []ModuleConfig `json:"modules,omitempty"`
+
+	// CNISocket is where sluice-cni finds the agent. Default /run/sluice/cni.sock.
+	CNISocket string `json:"cniSocket,omitempty"`
+	// AdminSocket is where sluicectl finds the agent. Default /run/sluice/admin.sock.
+	AdminSocket string `json:"adminSocket,omitempty"`
+}
+
+// OVSConfig says where Open vSwitch is and what to make there.
+type OVSConfig struct {
+	// Database is the endpoint of ovsdb-server. Default unix:/run/openvswitch/db.sock.
+	Database string `json:"database,omitempty"`
+	// RunDir holds the bridge's management socket. Default /run/openvswitch.
+	RunDir string `json:"runDir,omitempty"`
+	// Bridge is the bridge that the agent owns. Default br-sluice.
+	Bridge string `json:"bridge,omitempty"`
+	// Gateway is the bridge's internal port. Default sluice-gw0.
+	Gateway string `json:"gateway,omitempty"`
+	// Datapath is system, netdev or auto: system where the kernel has openvswitch.
+	Datapath string `json:"datapath,omitempty"`
+}
+
+// SandboxConfig says how modules are run.
+type SandboxConfig struct {
+	// Path of the program sluice-sandbox. Default: beside the agent's own.
+	Path string `json:"path,omitempty"`
+}
+
+// ModuleConfig is one module. Modules are asked in the order of Order, then of
+// the list.
+type ModuleConfig struct {
+	Name   string       `json:"name"`
+	Source ModuleSource `json:"source"`
+	Order  int          `json:"order,omitempty"`
+	// OnFirstFailure says what happens while the module has never committed:
+	// hold (default) keeps the node as it is and lets no new Pod in; ignore
+	// goes on without the module.
+	OnFirstFailure string `json:"onFirstFailure,omitempty"`
+	// Grant cuts what the module's manifest asks for. Default: all of it, as
+	// whoever writes this file has chosen the module.
+	Grant *GrantConfig `json:"grant,omitempty"`
+	// Config is handed to the module.
+	Config json.RawMessage `json:"config,omitempty"`
+}
+
+// GrantConfig is what a module may do, at most.
+type GrantConfig struct {
+	Resources []string `json:"resources,omitempty"` // "networkpolicies.networking.k8s.io"; "*": all it asks for
+	Tiers     []string `json:"tiers,omitempty"`     // admin, network, baseline
+	Actions   []string `json:"actions,omitempty"`   // allow, deny, reject, pass
+}
+
+// ModuleSource is one of its fields.
+type ModuleSource struct {
+	Builtin string `json:"builtin,omitempty"`
+	File    string `json:"file,omitempty"`
+}
+
+// Words of ModuleConfig.OnFirstFailure and OVSConfig.Datapath.
+const (
+	Hold   = "hold"
+	Ignore = "ignore"
+
+	DatapathAuto   = "auto"
+	DatapathSystem = "system"
+	DatapathNetdev = "netdev"
+)
+
+// DefaultModule is what runs when the configuration names no module.
+const DefaultModule = "networkpolicy"
+
+// LoadConfig reads a configuration file and fills in the defaults.
+func LoadConfig(path string) (Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	var c Config
+	if err := yaml.UnmarshalStrict(text, &c); err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	if err := c.complete(); err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func (c *Config) complete() error {
+	defaults := []struct {
+		field *string
+		value string
+	}{
+		{&c.CNISocket, "/run/sluice/cni.sock"},
+		{&c.AdminSocket, "/run/sluice/admin.sock"},
+		{&c.OVS.Database, "unix:/run/openvswitch/db.sock"},
+		{&c.OVS.RunDir, "/run/openvswitch"},
+		{&c.OVS.Bridge, "br-sluice"},
+		{&c.OVS.Gateway, "sluice-gw0"},
+		{&c.OVS.Datapath, DatapathAuto},
+	}
+	for _, d := range defaults {
+		if *d.field == "" {
+			*d.field = d.value
+		}
+	}
+	if c.NodeName == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("nodeName is not set and the host name cannot be read: %w", err)
+		}
+		c.NodeName = name
+	}
+	if len(c.OVS.Gateway) > 15 {
+		return fmt.Errorf("ovs.gateway %q is %d characters: an interface name has at most 15", c.OVS.Gateway, len(c.OVS.Gateway))
+	}
+	switch c.OVS.Datapath {
+	case DatapathAuto, DatapathSystem, DatapathNetdev:
+	default:
+		return fmt.Errorf("ovs.datapath is %q: use auto, system or netdev", c.OVS.Datapath)
+	}
+	if c.Manifests == "" {
+		return fmt.Errorf("manifests is not set: name a directory of Kubernetes manifests")
+	}
+	if len(c.Modules) == 0 {
+		c.Modules = []ModuleConfig{{Name: DefaultModule, Source: ModuleSource{Builtin: DefaultModule}}}
+	}
+	return c.checkModules()
+}
+
+func (c *Config) checkModules() error {
+	seen := map[string]bool{}
+	for i := range c.Modules {
+		m := &c.Modules[i]
+		switch {
+		case m.Name == "":
+			return fmt.Errorf("modules[%d].name is not set", i)
+		case seen[m.Name]:
+			return fmt.Errorf("modules[%d].name %q is used twice", i, m.Name)
+		case (m.Source.Builtin == "") == (m.Source.File == ""):
+			return fmt.Errorf("modules[%d].source must have one of builtin and file", i)
+		}
+		seen[m.Name] = true
+		switch m.OnFirstFailure {
+		case "":
+			m.OnFirstFailure = Hold
+		case Hold, Ignore:
+		default:
+			return fmt.Errorf("modules[%d].onFirstFailure is %q: use hold or ignore", i, m.OnFirstFailure)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,325 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/sluice-net/sluice/host/datapath"
+	"github.com/sluice-net/sluice/host/inventory"
+	"github.com/sluice-net/sluice/host/policy"
+)
+
+// bundleTimeout bounds one bundle. Open vSwitch itself drops a bundle after
+// 10 s of silence.
+const bundleTimeout = 30 * time.Second
+
+// engine is the single writer of the node.
+type engine struct {
+	log   *slog.Logger
+	tasks chan task
+
+	// Owned by the goroutine of run.
+	inv     *inventory.Inventory
+	dp      *datapath.Datapath
+	layers  map[string]*policy.Layer
+	waiting map[string]struct{} // modules that must commit before anything is written
+	synced  bool                // the source has delivered a complete list
+	ready   chan struct{}       // closed once the node is realised for the first time
+	opened  bool
+	lastErr error // of the last attempt to write
+}
+
+// task is a message to the engine.
+type task struct {
+	// change alters what is wanted. An error ends the task; nothing changed.
+	change func() error
+	// settle hears, in the engine's goroutine, how writing went, and says what
+	// the sender is told: it takes the change back, or makes it final.
+	settle func(error) error
+	// alone asks for a bundle of its own, so that a change the switch refuses
+	// takes nobody else's with it.
+	alone bool
+	done  chan error
+}
+
+func newEngine(log *slog.Logger, mustCommit []string) *engine {
+	inv := inventory.New()
+	e := &engine{
+		log: log, tasks: make(chan task, 64), inv: inv,
+		dp:     datapath.New(datapath.Options{Inventory: inv, Logger: log}),
+		layers: map[string]*policy.Layer{}, waiting: map[string]struct{}{}, ready: make(chan struct{}),
+	}
+	for _, m := range mustCommit {
+		e.waiting[m] = struct{}{}
+	}
+	return e
+}
+
+// run owns the state until ctx ends.
+func (e *engine) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case first := <-e.tasks:
+			e.batch(ctx, first)
+		}
+	}
+}
+
+// maxTogether bounds how long the first of a batch waits for the others.
+const maxTogether = 256
+
+// batch makes all changes that have arrived, writes them in one bundle and
+// tells everybody.
+func (e *engine) batch(ctx context.Context, first task) {
+	var together []task
+	next, more := first, true
+	for more && !next.alone {
+		if err := next.change(); err != nil {
+			next.done <- err
+		} else {
+			together = append(together, next)
+		}
+		next, more = e.poll(len(together))
+	}
+	e.finish(ctx, together)
+	if !more {
+		return
+	}
+	if err := next.change(); err != nil {
+		next.done <- err
+		return
+	}
+	e.finish(ctx, []task{next})
+}
+
+func (e *engine) finish(ctx context.Context, tasks []task) {
+	if len(tasks) == 0 {
+		return
+	}
+	err := e.realise(ctx)
+	for _, t := range tasks {
+		if t.settle != nil {
+			t.done <- t.settle(err)
+		} else {
+			t.done <- err
+		}
+	}
+}
+
+func (e *engine) poll(have int) (task, bool) {
+	if have >= maxTogether {
+		return task{}, false
+	}
+	select {
+	case t := <-e.tasks:
+		return t, true
+	default:
+		return task{}, false
+	}
+}
+
+// realise writes what differs, unless the node is still held.
+func (e *engine) realise(ctx context.Context) error {
+	if !e.synced || len(e.waiting) > 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, bundleTimeout)
+	defer cancel()
+	_, err := e.dp.Realise(ctx)
+	e.lastErr = err
+	switch {
+	case errors.Is(err, datapath.ErrNoSwitch):
+		// Remembered: written as soon as there is a switch.
+		return err
+	case err != nil:
+		e.log.Error("the bridge did not take the change; what was in force stays", "error", err)
+		return err
+	}
+	if !e.opened {
+		e.opened = true
+		close(e.ready)
+	}
+	return nil
+}
+
+// do sends a task to the engine and waits until it is settled.
+func (e *engine) do(ctx context.Context, t task) error {
+	t.done = make(chan error, 1)
+	select {
+	case e.tasks <- t:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-t.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ask runs a read in the engine.
+func (e *engine) ask(ctx context.Context, read func()) error {
+	return e.do(ctx, task{
+		change: func() error { read(); return nil },
+		settle: func(error) error { return nil },
+	})
+}
+
+// remembered forgives that there is no switch at the moment: what is wanted is
+// written as soon as there is one.
+func remembered(err error) error {
+	if errors.Is(err, datapath.ErrNoSwitch) {
+		return nil
+	}
+	return err
+}
+
+// Commit brings a module's transaction into force: it is part of the layer once
+// the switch has it, and not before. On an error nothing has changed.
+func (e *engine) Commit(ctx context.Context, layer *policy.Layer, txn *policy.Txn) error {
+	if err := txn.Check(); err != nil {
+		return err
+	}
+	delta := txn.Delta()
+	return e.do(ctx, task{
+		alone: true,
+		change: func() error {
+			if err := e.dp.Commit(delta); err != nil {
+				return err
+			}
+			e.layers[layer.Module()] = layer
+			delete(e.waiting, layer.Module())
+			return nil
+		},
+		settle: func(err error) error {
+			if err = remembered(err); err == nil {
+				layer.Commit(txn)
+				return nil
+			}
+			if undoErr := e.dp.Commit(inverse(layer, delta)); undoErr != nil {
+				e.log.Error("taking a transaction back", "module", layer.Module(), "error", undoErr)
+			}
+			return err
+		},
+	})
+}
+
+// inverse is the change that takes delta back, from what the layer held before.
+func inverse(l *policy.Layer, d policy.Delta) policy.Delta {
+	back := policy.Delta{Module: d.Module, Order: d.Order}
+	restore := func(k policy.Key) {
+		if s, had := l.Set(k.Name); had {
+			back.PutSets = append(back.PutSets, s)
+		} else {
+			back.DeleteSets = append(back.DeleteSets, k)
+		}
+	}
+	for _, s := range d.PutSets {
+		restore(s.Key)
+	}
+	for _, k := range d.DeleteSets {
+		restore(k)
+	}
+	restoreRule := func(k policy.Key) {
+		if r, had := l.Rule(k.Name); had {
+			back.PutRules = append(back.PutRules, r)
+		} else {
+			back.DeleteRules = append(back.DeleteRules, k)
+		}
+	}
+	for _, r := range d.PutRules {
+		restoreRule(r.Key)
+	}
+	for _, k := range d.DeleteRules {
+		restoreRule(k)
+	}
+	restoreIsolation := func(k policy.Key) {
+		if i, had := l.Isolation(k.Name); had {
+			back.PutIsolations = append(back.PutIsolations, i)
+		} else {
+			back.DeleteIsolations = append(back.DeleteIsolations, k)
+		}
+	}
+	for _, i := range d.PutIsolations {
+		restoreIsolation(i.Key)
+	}
+	for _, k := range d.DeleteIsolations {
+		restoreIsolation(k)
+	}
+	return back
+}
+
+// AttachPod wires a Pod and returns once its policy is in force.
+func (e *engine) AttachPod(ctx context.Context, p datapath.LocalPod) error {
+	if err := e.waitReady(ctx); err != nil {
+		return err
+	}
+	return e.do(ctx, task{
+		change: func() error { e.dp.PutPod(p); e.dp.Refresh(); return nil },
+		settle: func(err error) error {
+			if err != nil {
+				e.dp.DeletePod(p.Namespace, p.Name)
+				e.dp.Refresh()
+			}
+			return err
+		},
+	})
+}
+
+// DetachPod takes a Pod's flows away.
+func (e *engine) DetachPod(ctx context.Context, namespace, name string) error {
+	return e.do(ctx, task{
+		change: func() error { e.dp.DeletePod(namespace, name); e.dp.Refresh(); return nil },
+		settle: remembered,
+	})
+}
+
+// Synced says that the source has delivered its first complete list: nothing is
+// written before.
+func (e *engine) Synced(ctx context.Context) error {
+	return e.do(ctx, task{change: func() error { e.synced = true; return nil }, settle: remembered})
+}
+
+// waitReady refuses while the node is held, naming what it waits for.
+func (e *engine) waitReady(ctx context.Context) error {
+	select {
+	case <-e.ready:
+		return nil
+	default:
+	}
+	var why error
+	if err := e.ask(ctx, func() { why = e.held() }); err != nil {
+		return err
+	}
+	return why
+}
+
+// held says why the node is not open, or nil.
+func (e *engine) held() error {
+	switch {
+	case e.opened:
+		return nil
+	case !e.synced:
+		return errors.New("the agent has not read all objects yet; try again")
+	case len(e.waiting) > 0:
+		for m := range e.waiting {
+			return fmt.Errorf("module %q has not committed yet; `sluicectl status` shows why", m)
+		}
+	}
+	return fmt.Errorf("the bridge is not programmed yet: %w", e.lastErr)
+}
+
+// SetNodeAddresses tells which addresses are the node's own.
+func (e *engine) SetNodeAddresses(ctx context.Context, addrs []netip.Addr) error {
+	return e.do(ctx, task{
+		change: func() error { e.dp.SetNodeAddresses(addrs); return nil },
+		settle: remembered,
+	})
+}

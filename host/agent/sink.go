@@ -1,0 +1,60 @@
+package agent
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sluice-net/sluice/abi"
+	"github.com/sluice-net/sluice/host/cluster"
+)
+
+// sink takes what the source of objects delivers: first the inventory, so that
+// a module's rules find the Pods they are about, then the modules.
+type sink struct {
+	a   *agent
+	ctx context.Context
+}
+
+// Apply implements cluster.Sink.
+func (s sink) Apply(events []cluster.Event) {
+	if err := s.a.engine.Observe(s.ctx, events); err != nil && s.ctx.Err() == nil {
+		s.a.log.Error("objects changed, and the bridge could not follow", "error", err)
+	}
+	objects := make([]abi.Event, len(events))
+	for i, e := range events {
+		objects[i] = cluster.ModuleEvent(e)
+	}
+	s.a.supervisor.Deliver(objects)
+}
+
+// Synced implements cluster.Sink.
+func (s sink) Synced() {
+	_ = s.a.engine.Synced(s.ctx) // only the end of ctx can prevent it
+	s.a.supervisor.Synced()
+}
+
+// Problems implements cluster.Sink.
+func (s sink) Problems(problems []cluster.Problem) { s.a.progress.setProblems(problems) }
+
+// Revision implements cluster.Sink.
+func (s sink) Revision(revision string) { s.a.progress.setRead(revision) }
+
+// progress is what is known of the source of objects.
+type progress struct {
+	mu       sync.Mutex
+	problems []cluster.Problem
+	read     string // revision last delivered to everybody
+	realised string // revision last seen to be in force
+}
+
+func (p *progress) setProblems(problems []cluster.Problem) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.problems = problems
+}
+
+func (p *progress) setRead(revision string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.read = revision
+}

@@ -1,0 +1,61 @@
+package attach
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/sluice-net/sluice/host/hostnet"
+)
+
+// Pod is a local Pod as the datapath needs it. It has the fields of datapath.LocalPod, so one converts to the other.
+type Pod struct {
+	Namespace, Name string
+	OFPort          uint32
+	MAC             net.HardwareAddr
+	Addresses       []netip.Addr
+}
+
+// Node installs and removes a Pod's flows.
+type Node interface {
+	// AttachPod returns once the switch has confirmed the Pod's flows, its policy among them. A Pod that is known
+	// already gets flows for the port, MAC and addresses given now. After an error there may be flows: DetachPod follows.
+	AttachPod(ctx context.Context, pod Pod) error
+	// DetachPod removes the Pod's flows. A Pod that is not known is no error.
+	DetachPod(ctx context.Context, namespace, name string) error
+}
+
+// podKey names a Pod.
+type podKey struct{ namespace, name string }
+
+func (k podKey) String() string { return k.namespace + "/" + k.name }
+
+// Attachment is a Pod's interface on the bridge.
+type Attachment struct {
+	Namespace, Name, UID string // UID is empty if the runtime does not tell it
+	Network              string // the name in the CNI configuration
+	ContainerID          string
+	Netns, IfName        string // the Pod's end
+	Veth                 string // the node's end, which is also the name of the port
+	VethIndex            int
+	OFPort               uint32
+	MAC                  net.HardwareAddr
+	Addresses            []netip.Addr
+	MTU                  int // bytes
+
+	undo undo
+}
+
+// Pod is what the datapath must know.
+func (a *Attachment) Pod() Pod {
+	return Pod{Namespace: a.Namespace, Name: a.Name, OFPort: a.OFPort, MAC: a.MAC, Addresses: a.Addresses}
+}
+
+func (a *Attachment) key() podKey { return podKey{a.Namespace, a.Name} }
+
+// undo is what was changed for an attachment, as it was before.
+type undo struct {
+	Routes  []hostnet.Route `json:"routes,omitempty"`
+	Proxies []netip.Addr    `json:"proxies,omitempty"` // IPv6 addresses that the gateway answers for
+	Offload []string        `json:"offload,omitempty"` // features of the Pod's end that were on
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-net/sluice/host/agent"
+	"github.com/sluice-net/sluice/host/observe"
+)
+
+func statusCommand() *cobra.Command {
+	var socket, output string
+	c := &cobra.Command{
+		Use:     "status",
+		Short:   "Show what the agent on this node does: modules, Pods, flows, and what is wrong",
+		Example: "  sluicectl status\n  sluicectl status -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return fmt.Errorf(`-o %s: choose "table" or "json"`, output)
+			}
+			client := observe.NewClient(socket)
+			defer client.Close()
+			var s agent.Status
+			if err := client.Get(c.Context(), "/v1/status", nil, &s); err != nil {
+				return err
+			}
+			if output == "json" {
+				return writeJSON(c.OutOrStdout(), s)
+			}
+			return writeStatus(c.OutOrStdout(), s)
+		},
+	}
+	c.Flags().StringVar(&socket, "socket", observe.DefaultSocket, "admin socket of the agent")
+	c.Flags().StringVarP(&output, "output", "o", "table", `"table" or "json"`)
+	return c
+}
+
+func writeStatus(out io.Writer, s agent.Status) error {
+	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	p := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format+"\n", args...) } // Flush reports
+	state := "open"
+	if s.Held != "" {
+		state = "held: " + s.Held
+	}
+	p("node\t%s\t%s", s.Node, state)
+	p("flows\t%d installed\t%d written in %d bundles, %d repaired", s.Flows.Installed, s.Flows.Written, s.Flows.Bundles, s.Flows.Repaired)
+	if s.LastError != "" {
+		p("error\t%s", s.LastError)
+	}
+	p("\nMODULE\tSTATE\tGENERATION\tRULES\tSETS\tRSS\tRESTARTS\tVERSION")
+	for _, m := range s.Modules {
+		p("%s\t%s\t%d\t%d\t%d\t%d MiB\t%d\t%s", m.Name, m.State, m.Generation, m.Rules, m.Sets, m.RSSBytes>>20, m.Restarts, m.Version)
+		if m.LastError != "" {
+			p("  %s", m.LastError)
+		}
+	}
+	p("\nPOD\tPORT\tADDRESSES")
+	for _, pod := range s.Pods {
+		p("%s\t%d\t%v", pod.Pod, pod.OFPort, pod.Addresses)
+	}
+	for _, problem := range s.Problems {
+		p("\nrefused: %s", problem)
+	}
+	return t.Flush()
+}

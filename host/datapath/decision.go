@@ -1,0 +1,61 @@
+package datapath
+
+import (
+	"github.com/sluice-net/sluice/abi"
+	of "github.com/sluice-net/sluice/host/openflow"
+	"github.com/sluice-net/sluice/host/policy"
+)
+
+// Decider is a rule or an isolation that decided about a packet.
+type Decider struct {
+	policy.Key
+	Isolation bool
+	// Spec is the rule. Of an isolation it has tier, direction, subjects and
+	// origin; its action is Deny.
+	Spec abi.RuleSpec
+}
+
+// Decider finds out who decided, from the number that a packet carries (see
+// Event). False: it has been deleted since, or never was.
+func (d *Datapath) Decider(id uint32) (Decider, bool) {
+	p := d.rules.ids[id]
+	if p == nil {
+		return Decider{}, false
+	}
+	return p.rule.decider(), true
+}
+
+func (r *rule) decider() Decider {
+	return Decider{Key: r.name(), Isolation: r.isolation, Spec: r.spec}
+}
+
+// name is the key by which the module knows the rule or isolation.
+func (r *rule) name() policy.Key {
+	if r.isolation {
+		return policy.Key{Module: r.key.Module, Name: r.key.Name[1:]}
+	}
+	return r.key
+}
+
+// logs says whether the agent is told of what the rule decides. To pass is to
+// decide nothing.
+func (r *rule) logs() bool { return r.spec.Log && r.spec.Action != abi.Pass }
+
+// sign writes into a packet who decided, and what is to happen besides.
+func (p *part) sign() of.Actions {
+	by := regIngressBy
+	if p.rule.spec.Direction == abi.Egress {
+		by = regEgressBy
+	}
+	var bits uint64
+	if p.rule.logs() {
+		bits |= 1 << bitLog
+	}
+	if p.rule.spec.Action == abi.Reject {
+		bits |= 1 << bitRefuse
+	}
+	if bits == 0 {
+		return of.Do(of.SetField(by.Is(uint64(p.id))))
+	}
+	return of.Do(of.SetField(by.Is(uint64(p.id))), of.SetField(regFlags.Masked(bits, bits)))
+}

@@ -1,0 +1,101 @@
+package datapath
+
+import (
+	"fmt"
+
+	"github.com/sluice-net/sluice/abi"
+	of "github.com/sluice-net/sluice/host/openflow"
+)
+
+// Kind says why the switch sent a packet to the agent. It is the first byte of
+// the packet's userdata; the second is the direction in which it was denied
+// (abi.Direction), 0 if it was let through.
+type Kind uint8
+
+// The kinds.
+const (
+	KindRefuse Kind = 1 // denied: the sender is to be told
+	KindLog    Kind = 2 // a decision to be written to the audit log
+)
+
+// Meters of the bridge. They limit what the switch sends to the agent, so that
+// nobody who is refused can keep agent and switch busy. The kernel's datapath
+// has meters since Linux 4.18.
+const (
+	MeterRefuse uint32 = 1
+	MeterLog    uint32 = 2
+)
+
+// Meters are what Connect sets up: packets a second, and at once after a pause.
+func meters() []of.MeterEntry {
+	return []of.MeterEntry{
+		{ID: MeterRefuse, Packets: true, Rate: 100, Burst: 200},
+		{ID: MeterLog, Packets: true, Rate: 500, Burst: 1000},
+	}
+}
+
+func tell(kind Kind, direction abi.Direction) of.Action {
+	meter := MeterRefuse
+	if kind == KindLog {
+		meter = MeterLog
+	}
+	return of.Controller{UserData: []byte{byte(kind), byte(direction)}, MeterID: meter}
+}
+
+// tellFlows send to the agent what it is to refuse or to log. There are as many
+// of them with ten thousand rules as with one.
+func tellFlows() []of.Flow {
+	var flows []of.Flow
+	for i, direction := range []abi.Direction{abi.Egress, abi.Ingress} {
+		var deniedBy []of.Clause
+		if direction == abi.Egress {
+			// Ingress was not asked.
+			deniedBy = []of.Clause{regIngressBy.Is(0)}
+		}
+		when := func(bits uint64) of.Match { return of.MatchOf(append(deniedBy, regFlags.Masked(bits, bits))...) }
+		lower := uint16(i) // ingress flows do not look at who decided
+		flows = append(flows,
+			base(Denied, prioHigh-lower, when(1<<bitRefuse|1<<bitLog), 0, tell(KindRefuse, direction), tell(KindLog, direction)),
+			base(Denied, prioMiddle-lower, when(1<<bitRefuse), 0, tell(KindRefuse, direction)),
+			base(Denied, prioLow-lower, when(1<<bitLog), 0, tell(KindLog, direction)))
+	}
+	for _, eth := range []uint64{ethIPv4, ethIPv6} {
+		flows = append(flows, base(Commit, prioMiddle,
+			of.MatchOf(state(ctTracked|ctNew, ctTracked|ctNew|ctInvalid), of.EthType.Is(eth), flag(bitLog)), 0,
+			tell(KindLog, 0), of.CT{Commit: true, Zone: Zone, Table: uint8(Output)}))
+	}
+	return flows
+}
+
+// Event is a packet that the switch sent to the agent.
+type Event struct {
+	Kind   Kind
+	Denied abi.Direction // 0: let through
+	InPort uint32
+	// Reply: the packet goes against the direction in which its connection was
+	// opened.
+	Reply bool
+	// EgressBy and IngressBy say who decided, for Decider; 0: nobody.
+	EgressBy, IngressBy uint32
+	Frame               []byte // as the pipeline left it: the MAC addresses may be rewritten
+}
+
+// ReadEvent understands a packet that a flow of this package sent.
+func ReadEvent(p of.PacketIn) (Event, error) {
+	e := Event{InPort: p.InPort, Frame: p.Data}
+	if p.Cookie>>56 != cookieMark>>56 || len(p.UserData) < 2 {
+		return e, fmt.Errorf("the packet came by a flow with cookie %#x and userdata %x, which is none of Sluice's", p.Cookie, p.UserData)
+	}
+	e.Kind, e.Denied = Kind(p.UserData[0]), abi.Direction(p.UserData[1])
+	for _, c := range p.Fields.Clauses() {
+		switch value, _ := c.Uint64(); c.Field() {
+		case regEgressBy:
+			e.EgressBy = uint32(value)
+		case regIngressBy:
+			e.IngressBy = uint32(value)
+		case of.CTState:
+			e.Reply = value&ctReply != 0
+		}
+	}
+	return e, nil
+}

@@ -1,0 +1,95 @@
+package verdict
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sluice-net/sluice/abi"
+	"github.com/sluice-net/sluice/host/cluster"
+	"github.com/sluice-net/sluice/host/inventory"
+	"github.com/sluice-net/sluice/host/plugin"
+	"github.com/sluice-net/sluice/host/policy"
+)
+
+// LoadOptions say what to judge.
+type LoadOptions struct {
+	Manifests   []string
+	Resources   []string // that the modules watch, besides NetworkPolicies
+	Modules     []plugin.Spec
+	SandboxPath string // of the program sluice-sandbox
+	// Place completes a Pod of the manifests: its node and addresses.
+	Place func(*corev1.Pod)
+	// Nodes are known besides those of the manifests.
+	Nodes  []inventory.Node
+	Logger *slog.Logger
+}
+
+// settleTime bounds how long the modules may take over the manifests.
+const settleTime = time.Minute
+
+// Load reads manifests, lets every module handle them in its own sandbox, and
+// returns what would be in force, with what of the manifests would not. A
+// module that fails is an error that names it and the reason.
+func Load(ctx context.Context, o LoadOptions) (policy.View, []cluster.Problem, error) {
+	events, problems, err := cluster.LoadOnce(o.Manifests, o.Resources...)
+	if err != nil {
+		return policy.View{}, nil, err
+	}
+	inv := inventory.New()
+	for _, n := range o.Nodes {
+		inv.PutNode(n)
+	}
+	var objects []abi.Event
+	for _, e := range events {
+		if pod, ok := e.Object.(*corev1.Pod); ok && o.Place != nil {
+			pod = pod.DeepCopy()
+			o.Place(pod)
+			e.Object = pod
+		}
+		cluster.Learn(inv, e)
+		objects = append(objects, cluster.ModuleEvent(e))
+	}
+	layers, err := handle(ctx, o, objects)
+	if err != nil {
+		return policy.View{}, nil, err
+	}
+	return policy.View{Inventory: inv.Snapshot(), Layers: layers}, problems, nil
+}
+
+// handle runs the modules over the objects and takes what they commit.
+func handle(ctx context.Context, o LoadOptions, objects []abi.Event) ([]*policy.Layer, error) {
+	s, err := plugin.New(plugin.Options{Committer: committer{}, SandboxPath: o.SandboxPath, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	for _, m := range o.Modules {
+		if err := s.Add(m); err != nil {
+			return nil, err
+		}
+	}
+	s.Deliver(objects)
+	s.Synced()
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	if err := s.Settled(ctx); err != nil {
+		return nil, fmt.Errorf("modules over the manifests: %w", err)
+	}
+	return s.Layers(), nil
+}
+
+// committer makes transactions real at once: there is no switch behind it.
+type committer struct{}
+
+// Commit implements plugin.Committer.
+func (committer) Commit(_ context.Context, layer *policy.Layer, txn *policy.Txn) error {
+	if err := txn.Check(); err != nil {
+		return err
+	}
+	layer.Commit(txn)
+	return nil
+}
