@@ -54,19 +54,22 @@ func TestEmit(t *testing.T) {
 		"refused in the middle": {
 			[][]byte{good, encode(rule("q", "s", abi.Network, abi.Allow), rule("p", "nobody", abi.Network, abi.Allow))},
 			[]abi.EmitError{abi.OK, abi.UnknownSet},
-			[]string{"r"}, `rule "p"`,
+			[]string{"r"},
+			`rule "p"`,
 		},
 		"tier not granted":   {[][]byte{good, encode(rule("a", "s", abi.Admin, abi.Allow))}, []abi.EmitError{abi.OK, abi.NotGranted}, []string{"r"}, `rule "a": its tier`},
 		"action not granted": {[][]byte{good, encode(rule("a", "s", abi.Network, abi.Deny))}, []abi.EmitError{abi.OK, abi.NotGranted}, []string{"r"}, `rule "a": its action`},
 		"isolation not granted": {
 			[][]byte{good, encode(&abi.PutIsolation{Name: "i", Spec: abi.IsolationSpec{Tier: abi.Admin, Direction: abi.Ingress, Subjects: []string{"s"}}})},
 			[]abi.EmitError{abi.OK, abi.NotGranted},
-			[]string{"r"}, `isolation "i": its tier`,
+			[]string{"r"},
+			`isolation "i": its tier`,
 		},
 		"over its own limit": {
 			[][]byte{good, encode(set("t"), set("u"), set("v")), encode(set("t"))},
 			[]abi.EmitError{abi.OK, abi.Quota, abi.OK},
-			[]string{"r"}, `would hold 4 sets`,
+			[]string{"r"},
+			`would hold 4 sets`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

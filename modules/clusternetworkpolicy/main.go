@@ -4,8 +4,8 @@ package main
 
 import (
 	"github.com/sluice-net/sluice/modules/clusternetworkpolicy/translate"
-	"github.com/sluice-net/sluice/sdk/go/perobject"
 	sluice "github.com/sluice-net/sluice/sdk/go"
+	"github.com/sluice-net/sluice/sdk/go/perobject"
 )
 
 func init() {

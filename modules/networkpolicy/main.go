@@ -3,9 +3,9 @@
 package main
 
 import (
-	"github.com/sluice-net/sluice/sdk/go/perobject"
 	"github.com/sluice-net/sluice/modules/networkpolicy/translate"
 	sluice "github.com/sluice-net/sluice/sdk/go"
+	"github.com/sluice-net/sluice/sdk/go/perobject"
 )
 
 func init() {

@@ -4,8 +4,8 @@ import (
 	"strconv"
 
 	"github.com/sluice-net/sluice/abi"
-	"github.com/sluice-net/sluice/sdk/go/kube"
 	"github.com/sluice-net/sluice/sdk/go/jsonscan"
+	"github.com/sluice-net/sluice/sdk/go/kube"
 )
 
 // read reads a ClusterNetworkPolicy; of it, only the spec matters here.

@@ -4,8 +4,8 @@ import (
 	"net/netip"
 
 	"github.com/sluice-net/sluice/abi"
-	"github.com/sluice-net/sluice/sdk/go/kube"
 	"github.com/sluice-net/sluice/sdk/go/jsonscan"
+	"github.com/sluice-net/sluice/sdk/go/kube"
 )
 
 // readIngressPeer reads a ClusterNetworkPolicyIngressPeer, which knows only Pods.

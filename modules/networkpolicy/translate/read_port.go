@@ -2,8 +2,8 @@ package translate
 
 import (
 	"github.com/sluice-net/sluice/abi"
-	"github.com/sluice-net/sluice/sdk/go/kube"
 	"github.com/sluice-net/sluice/sdk/go/jsonscan"
+	"github.com/sluice-net/sluice/sdk/go/kube"
 )
 
 // readPorts reads a list of NetworkPolicyPort. "If this field is empty or

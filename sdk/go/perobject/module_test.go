@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/abi"
-	"github.com/sluice-net/sluice/sdk/go/perobject"
 	sluice "github.com/sluice-net/sluice/sdk/go"
 	"github.com/sluice-net/sluice/sdk/go/moduletest"
+	"github.com/sluice-net/sluice/sdk/go/perobject"
 )
 
 const resource = "words.example.org"
