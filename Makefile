@@ -103,6 +103,10 @@ unit: $(EMBEDDED) ## tests of every package, with the race detector and the seed
 lab: build ## tests on real Open vSwitch in network namespaces; they need root
 	$(GO) test -vet=off -p 1 -timeout 20m ./tests/...
 
+.PHONY: test-kernel
+test-kernel: build ## the lab's tests on the kernel datapath, in an emulated machine (needs apt; 10 minutes and more)
+	$(GO) run ./tests/kernel
+
 .PHONY: vulncheck
 vulncheck: $(EMBEDDED) ## known vulnerabilities in what is used; it asks vuln.go.dev, so it is no part of test
 	$(GO) run $(GOVULNCHECK) ./...
@@ -134,4 +138,4 @@ clean: ## remove what was built; Go's caches lie elsewhere and stay
 help: ## this
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^## / { printf "\n%s\n", substr($$0, 4) } \
-		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

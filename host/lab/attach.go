@@ -114,16 +114,20 @@ func (l *Lab) networkList(p *pod) (*libcni.NetworkConfigList, error) {
 	var ranges [][]map[string]string
 	var routes []map[string]string
 	for _, address := range p.plan.Addresses {
-		subnet, all := subnetAround(address), "0.0.0.0/0"
+		subnet, gateway, all := subnetAround(address), l.plan.gatewayFor(address), "0.0.0.0/0"
 		if address.Is6() {
 			all = "::/0"
+			if l.options.GatewayV6.IsValid() {
+				gateway = l.options.GatewayV6
+			}
 		}
-		ranges = append(ranges, []map[string]string{{"subnet": subnet.String(), "gateway": l.plan.gatewayFor(address).String()}})
+		ranges = append(ranges, []map[string]string{{"subnet": subnet.String(), "gateway": gateway.String()}})
 		routes = append(routes, map[string]string{"dst": all})
 	}
 	plugins := []map[string]any{{
 		"type":         "ptp",
 		"ipMasq":       false,
+		"mtu":          l.mtu(p.plan),
 		"capabilities": map[string]bool{"ips": true},
 		"ipam": map[string]any{
 			"type":    "host-local",

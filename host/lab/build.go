@@ -53,6 +53,7 @@ func (l *Lab) makeNamespaces(ctx context.Context) error {
 	if l.fabric.external, err = newNamespace(l.netnsPath("external"), false); err != nil {
 		return err
 	}
+	l.fabric.mtu = l.wireMTU()
 	if err := l.fabric.build(); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 // every node is wired, and the external host behind it.
 type fabric struct {
 	router, external *namespace
+	mtu              int // of every wire, in bytes
 }
 
 // uplink is the name of the device by which a node, and the external host,
@@ -28,7 +29,7 @@ func (f *fabric) build() error {
 	if err := f.router.up("transit", transitV4, transitV6); err != nil {
 		return fmt.Errorf("router: %w", err)
 	}
-	if err := wire(f.router, "outside", f.external); err != nil {
+	if err := f.wire("outside", f.external); err != nil {
 		return fmt.Errorf("wiring the external host: %w", err)
 	}
 	if err := f.router.up("outside", outsideV4, outsideV6); err != nil {
@@ -44,7 +45,7 @@ func (f *fabric) build() error {
 // directions.
 func (f *fabric) join(plan *Plan, i int, node *namespace) error {
 	port := fmt.Sprintf("node%d", i)
-	if err := wire(f.router, port, node); err != nil {
+	if err := f.wire(port, node); err != nil {
 		return err
 	}
 	if err := f.router.enslave(port, "transit"); err != nil {
@@ -99,13 +100,15 @@ func routesTo(from *namespace, plan *Plan, node NodePlan) error {
 	return nil
 }
 
-// wire makes a veth pair between two namespaces; the second end is uplink.
-func wire(from *namespace, name string, to *namespace) error {
+// wire makes a veth pair from the router to another namespace; the other end is
+// uplink.
+func (f *fabric) wire(name string, to *namespace) error {
 	veth := netlink.NewVeth(netlink.NewLinkAttrs())
 	veth.Name = name
 	veth.PeerName = uplink
+	veth.MTU, veth.PeerMTU = f.mtu, uint32(f.mtu)
 	veth.PeerNamespace = netlink.NsFd(int(to.handle))
-	if err := from.link.LinkAdd(veth); err != nil {
+	if err := f.router.link.LinkAdd(veth); err != nil {
 		return fmt.Errorf("veth %s: %w", name, err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 )
@@ -24,6 +25,13 @@ type Options struct {
 	// PolicyFree leaves out Open vSwitch, the agent and sluice-cni: Pods are
 	// wired by the primary plugin alone. It is what Sluice is compared with.
 	PolicyFree bool
+	// MTU, in bytes, is that of Pods and of the wires between nodes, router and
+	// external host; 0 is 1500. PodMTU are Pods (namespace/name) with another.
+	MTU    int
+	PodMTU map[string]int
+	// GatewayV6 is the IPv6 gateway of all Pods, for which a link-local address
+	// will do; the zero Addr leaves the first address of their subnet.
+	GatewayV6 netip.Addr
 	// Listen are ports on which the hosts and the external host listen too,
 	// besides EchoPort.
 	Listen []Port

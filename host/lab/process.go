@@ -113,10 +113,14 @@ type hopeless struct{ error }
 
 func (h hopeless) Unwrap() error { return h.error }
 
+// patience bounds the wait for one thing that a program does. An emulated machine
+// takes half a minute to compile a module.
+const patience = time.Minute
+
 // until asks again and again whether a thing that a program does has happened,
 // where the program gives no other sign. It ends early if the process does.
 func (p *process) until(ctx context.Context, what string, happened func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 25*time.Millisecond) {
 		last := happened()
