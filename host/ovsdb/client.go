@@ -28,8 +28,6 @@ const (
 const (
 	reconnectAttempt = 5 * time.Second
 	reconnectPause   = time.Second
-	// silence is after how long without traffic the server is asked whether it is still there.
-	silence = 10 * time.Second
 )
 
 // Client is a connection to one ovsdb-server. It connects again by itself. It is safe for concurrent use.
@@ -58,7 +56,10 @@ func Connect(ctx context.Context, endpoint string, logger *slog.Logger) (*Client
 	pause.MaxElapsedTime = 0 // for ever: without the database there is nothing else to do
 	log := logr.FromSlogHandler(logger.Handler())
 	db, err := client.NewOVSDBClient(schema, client.WithEndpoint(endpoint), client.WithLogger(&log),
-		client.WithInactivityCheck(silence, reconnectAttempt, pause))
+		// Not WithInactivityCheck: in v0.7.0 a transaction that meets the end of
+		// the connection sends on a channel that the check has closed, and panics.
+		// A unix socket does not fall silent without ending.
+		client.WithReconnect(reconnectAttempt, pause))
 	if err != nil {
 		return nil, fmt.Errorf("prepare a client of the Open vSwitch database at %s: %w", endpoint, err)
 	}

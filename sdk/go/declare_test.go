@@ -179,8 +179,7 @@ func TestDeclareRandom(t *testing.T) {
 		want := map[string][]abi.Request{}
 		host := map[string]string{}
 		r := &recorder{t: t}
-		var in *Instance
-		in = NewInstance(&scripted{finish: func(tx *Tx) error {
+		in := NewInstance(&scripted{finish: func(tx *Tx) error {
 			if tx.Reset() {
 				want = map[string][]abi.Request{}
 			}
