@@ -7,6 +7,7 @@ SHELL       := /bin/bash
 
 GO       ?= go
 FUZZTIME ?= 30s
+CHECKS   ?= 10000
 
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -112,10 +113,14 @@ vulncheck: $(EMBEDDED) ## known vulnerabilities in what is used; it asks vuln.go
 	$(GO) run $(GOVULNCHECK) ./...
 
 .PHONY: fuzz
-fuzz: $(EMBEDDED) ## run every fuzz test for FUZZTIME (30s) each
+fuzz: $(EMBEDDED) ## every fuzz test for FUZZTIME (30s) each, and every property test with CHECKS (10000) cases
 	@grep -rHoP --include='*_test.go' '^func \KFuzz\w+' . | sort | while IFS=: read -r file name; do \
 		printf '\n==> %s %s\n' "$$(dirname "$$file")" "$$name"; \
 		$(GO) test -vet=off -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname "$$file")"; \
+	done
+	@grep -rl --include='*_test.go' 'pgregory.net/rapid' . | xargs -n 1 dirname | sort -u | while read -r package; do \
+		printf '\n==> %s, %s cases\n' "$$package" "$(CHECKS)"; \
+		$(GO) test -vet=off -timeout 0 "$$package" -rapid.checks=$(CHECKS); \
 	done
 
 ## See and measure

@@ -31,7 +31,17 @@ func add(args *skel.CmdArgs) error {
 	return printResult(response.Result, c.CNIVersion)
 }
 
-func del(args *skel.CmdArgs) error   { return plain(wire.Del, args, types.ErrTryAgainLater) }
+// del of a Pod that came before Sluice was uninstalled has nothing to do, and the agent may be gone.
+func del(args *skel.CmdArgs) error {
+	err := plain(wire.Del, args, types.ErrTryAgainLater)
+	if c, bad := parseConfig(args.StdinData); err != nil && bad == nil {
+		if _, missing := os.Stat(wire.RetiredFile(c.Socket)); missing == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 func check(args *skel.CmdArgs) error { return plain(wire.Check, args, types.ErrTryAgainLater) }
 func gc(args *skel.CmdArgs) error    { return plain(wire.GC, args, types.ErrTryAgainLater) }
 

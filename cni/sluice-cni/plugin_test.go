@@ -154,3 +154,21 @@ func TestErrorsHaveACodeAndARemedy(t *testing.T) {
 		}
 	}
 }
+
+// Runtimes that remember the plugins of a Pod call sluice-cni for its DEL when Sluice is gone.
+func TestDelAfterUninstall(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	config := `{"cniVersion":"1.1.0","name":"n","type":"sluice-cni","socket":"` + socket + `"}`
+	if _, failed := plugin(t, "DEL", config); !failed {
+		t.Error("DEL without an agent succeeds")
+	}
+	if err := os.WriteFile(wire.RetiredFile(socket), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, failed := plugin(t, "DEL", config); failed {
+		t.Errorf("DEL after an uninstallation: %s", out)
+	}
+	if _, failed := plugin(t, "CHECK", config); !failed {
+		t.Error("CHECK after an uninstallation succeeds")
+	}
+}

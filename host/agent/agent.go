@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/sluice-net/sluice/host/attach"
 	"github.com/sluice-net/sluice/host/cluster"
@@ -36,6 +38,11 @@ type agent struct {
 	supervisor *plugin.Supervisor
 	attacher   *attach.Attacher
 	bridgeLink *bridgeLink
+	host       *hostnet.Host
+	conflist   *chain      // nil: somebody else chains sluice-cni
+	retired    atomic.Bool // uninstalled
+	seen       seen
+	audit      *audit // nil: no audit log
 	progress   progress
 	metrics    metrics
 }
@@ -66,6 +73,7 @@ func Run(ctx context.Context, o Options) error {
 // build makes the parts and brings back what an agent before this one knew.
 func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client) error {
 	c := a.Config
+	a.host = host
 	var err error
 	if a.specs, err = ModuleSpecs(c.Modules, a.Builtin); err != nil {
 		return err
@@ -90,7 +98,15 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	if err != nil {
 		return err
 	}
-	a.engine = newEngine(a.log, mustCommit(c.Modules))
+	if *c.CNI.Install {
+		if a.conflist, err = newChain(a); err != nil {
+			return err
+		}
+	}
+	a.engine = newEngine(a.log, mustCommit(c.Modules), datapath.Limits(c.Limits))
+	if err := a.openAudit(); err != nil {
+		return err
+	}
 	if a.supervisor, err = a.modules(); err != nil {
 		return err
 	}
@@ -102,9 +118,11 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	a.engine.dp.SetGateway(datapath.Gateway{OFPort: gateway.OFPort, MAC: gateway.MAC})
 	for _, pod := range attached {
 		a.engine.dp.PutPod(datapath.LocalPod(pod.Pod()))
+		a.seen.add(pod.Namespace, pod.Name)
 	}
 	a.bridgeLink = &bridgeLink{
-		path: filepath.Join(c.OVS.RunDir, c.OVS.Bridge+".mgmt"), engine: a.engine, log: a.log, first: make(chan struct{}),
+		path: filepath.Join(c.OVS.RunDir, c.OVS.Bridge+".mgmt"), engine: a.engine, log: a.log, first: make(chan struct{}), over: a.retired.Load,
+		hear: a.hearing().listen,
 	}
 	a.log.Info("node restored", "bridge", c.OVS.Bridge, "datapath", kind, "pods", len(attached))
 	return nil
@@ -133,7 +151,10 @@ func (a *agent) modules() (*plugin.Supervisor, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("sandbox.path: %w: it must name the program sluice-sandbox", err)
 	}
-	return plugin.New(plugin.Options{Committer: a.engine, SandboxPath: path, Logger: a.log})
+	return plugin.New(plugin.Options{
+		Committer: a.engine, SandboxPath: path, Logger: a.log,
+		LoadTimeout: time.Duration(a.Config.Sandbox.LoadTimeoutSeconds) * time.Second,
+	})
 }
 
 // run starts the parts in the order in which they need each other, and ends
@@ -169,6 +190,9 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 	}
 	start("engine", func(ctx context.Context) error { a.engine.run(ctx); return nil })
 	start("bridge", a.bridgeLink.run)
+	if a.audit != nil {
+		start("audit log", a.audit.run)
+	}
 	start("node addresses", func(ctx context.Context) error { return a.followAddresses(ctx, host) })
 	for _, spec := range a.specs {
 		if err := a.supervisor.Add(spec); err != nil {
@@ -187,6 +211,13 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 	start("CNI", cni.Serve)
 	start("attachments", func(ctx context.Context) error { return a.attacher.Run(ctx, a.repaired) })
 	start("flows", a.patrol)
+	start("adopted connections", a.watchWindows)
+	if a.conflist != nil {
+		start("CNI configuration", a.conflist.run)
+	}
+	if *a.Config.AdoptExistingPods {
+		start("adoption", a.adoptExisting)
+	}
 
 	<-ctx.Done()
 	select {

@@ -16,6 +16,10 @@ type bridgeLink struct {
 	engine *engine
 	log    *slog.Logger
 	first  chan struct{} // closed with the first connection
+	over   func() bool   // says that there will be no bridge any more
+	// hear takes the packets that the bridge sends to the agent, until the
+	// connection ends.
+	hear func(context.Context, bridge)
 }
 
 // The pause before the next attempt to reach the bridge.
@@ -29,6 +33,8 @@ func (l *bridgeLink) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		conn, err := openflow.Dial(ctx, l.path, openflow.Options{Logger: l.log})
 		if err == nil {
+			var hearing sync.WaitGroup
+			hearing.Go(func() { l.hear(ctx, conn) })
 			if err = l.engine.connect(ctx, conn); err == nil {
 				l.log.Info("connected to the bridge", "socket", l.path)
 				pause = firstPause
@@ -40,9 +46,14 @@ func (l *bridgeLink) run(ctx context.Context) error {
 				}
 			}
 			_ = conn.Close()
+			hearing.Wait()
 			l.engine.disconnect(ctx)
 		}
 		if ctx.Err() != nil {
+			return nil
+		}
+		if l.over() {
+			<-ctx.Done()
 			return nil
 		}
 		l.log.Warn("no connection to the bridge; flows stay as they are", "socket", l.path, "error", err, "again in", pause)
@@ -57,9 +68,15 @@ func (l *bridgeLink) run(ctx context.Context) error {
 
 // connect takes a connection into use and writes what differs.
 func (e *engine) connect(ctx context.Context, conn *openflow.Conn) error {
-	return e.do(ctx, task{change: func() error { return e.dp.Connect(ctx, conn) }})
+	return e.do(ctx, task{change: func() error {
+		e.conn = conn
+		return e.dp.Connect(ctx, aside{conn})
+	}})
 }
 
 func (e *engine) disconnect(ctx context.Context) {
-	_ = e.ask(ctx, e.dp.Disconnect) // only the end of ctx can prevent it
+	_ = e.ask(ctx, func() { // only the end of ctx can prevent it
+		e.conn = nil
+		e.dp.Disconnect()
+	})
 }

@@ -20,11 +20,39 @@ type Config struct {
 	OVS     OVSConfig      `json:"ovs"`
 	Sandbox SandboxConfig  `json:"sandbox"`
 	Modules []ModuleConfig `json:"modules,omitempty"`
+	Audit   AuditConfig    `json:"audit"`
+	Limits  LimitsConfig   `json:"limits"`
+
+	CNI CNIConfig `json:"cni"`
+
+	// AdoptExistingPods brings Pods that ran before the agent did onto the
+	// bridge when it starts. Default true.
+	AdoptExistingPods *bool `json:"adoptExistingPods,omitempty"`
 
 	// CNISocket is where sluice-cni finds the agent. Default /run/sluice/cni.sock.
 	CNISocket string `json:"cniSocket,omitempty"`
 	// AdminSocket is where sluicectl finds the agent. Default /run/sluice/admin.sock.
 	AdminSocket string `json:"adminSocket,omitempty"`
+}
+
+// AuditConfig says where decisions on new connections are written.
+type AuditConfig struct {
+	// File gets a line of JSON per decision (observe.AuditLine). Empty: none are
+	// written.
+	File string `json:"file,omitempty"`
+	// MaxMiB is when the file becomes FILE.1, in place of the one before. Default 64.
+	MaxMiB int `json:"maxMiB,omitempty"`
+	// LinesPerSecond is how many lines are written; the others are counted. Default 100.
+	LinesPerSecond int `json:"linesPerSecond,omitempty"`
+}
+
+// LimitsConfig bounds what all policy of the node may compile to. A transaction
+// that needs more is refused, and its module's status says so.
+type LimitsConfig struct {
+	// Flows on the bridge. Default 200000.
+	Flows int `json:"flows,omitempty"`
+	// Clauses of conjunctions. Default 4000000.
+	Clauses int `json:"clauses,omitempty"`
 }
 
 // OVSConfig says where Open vSwitch is and what to make there.
@@ -45,6 +73,8 @@ type OVSConfig struct {
 type SandboxConfig struct {
 	// Path of the program sluice-sandbox. Default: beside the agent's own.
 	Path string `json:"path,omitempty"`
+	// LoadTimeoutSeconds bounds compiling and starting a module. Default 30.
+	LoadTimeoutSeconds int `json:"loadTimeoutSeconds,omitempty"`
 }
 
 // ModuleConfig is one module. Modules are asked in the order of Order, then of
@@ -124,6 +154,11 @@ func (c *Config) complete() error {
 			*d.field = d.value
 		}
 	}
+	c.CNI.complete(c.Manifests != "")
+	if c.AdoptExistingPods == nil {
+		adopt := true
+		c.AdoptExistingPods = &adopt
+	}
 	if c.NodeName == "" {
 		name, err := os.Hostname()
 		if err != nil {
@@ -138,6 +173,9 @@ func (c *Config) complete() error {
 	case DatapathAuto, DatapathSystem, DatapathNetdev:
 	default:
 		return fmt.Errorf("ovs.datapath is %q: use auto, system or netdev", c.OVS.Datapath)
+	}
+	if min(c.Audit.MaxMiB, c.Audit.LinesPerSecond, c.Limits.Flows, c.Limits.Clauses) < 0 {
+		return fmt.Errorf("audit.maxMiB, audit.linesPerSecond, limits.flows and limits.clauses must not be negative: leave them out for their defaults")
 	}
 	if c.Manifests == "" {
 		return fmt.Errorf("manifests is not set: name a directory of Kubernetes manifests")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-net/sluice/host/datapath"
 	"github.com/sluice-net/sluice/host/inventory"
+	"github.com/sluice-net/sluice/host/openflow"
 	"github.com/sluice-net/sluice/host/policy"
 )
 
@@ -30,7 +31,8 @@ type engine struct {
 	synced  bool                // the source has delivered a complete list
 	ready   chan struct{}       // closed once the node is realised for the first time
 	opened  bool
-	lastErr error // of the last attempt to write
+	lastErr error          // of the last attempt to write
+	conn    *openflow.Conn // nil while there is none
 }
 
 // task is a message to the engine.
@@ -46,11 +48,11 @@ type task struct {
 	done  chan error
 }
 
-func newEngine(log *slog.Logger, mustCommit []string) *engine {
+func newEngine(log *slog.Logger, mustCommit []string, limits datapath.Limits) *engine {
 	inv := inventory.New()
 	e := &engine{
 		log: log, tasks: make(chan task, 64), inv: inv,
-		dp:     datapath.New(datapath.Options{Inventory: inv, Logger: log}),
+		dp:     datapath.New(datapath.Options{Inventory: inv, Logger: log, Limits: limits}),
 		layers: map[string]*policy.Layer{}, waiting: map[string]struct{}{}, ready: make(chan struct{}),
 	}
 	for _, m := range mustCommit {
@@ -203,7 +205,7 @@ func (e *engine) Commit(ctx context.Context, layer *policy.Layer, txn *policy.Tx
 				layer.Commit(txn)
 				return nil
 			}
-			if undoErr := e.dp.Commit(inverse(layer, delta)); undoErr != nil {
+			if undoErr := e.dp.Restore(inverse(layer, delta)); undoErr != nil {
 				e.log.Error("taking a transaction back", "module", layer.Module(), "error", undoErr)
 			}
 			return err

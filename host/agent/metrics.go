@@ -10,9 +10,10 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	datapath *observe.DatapathMetrics
+	decision *observe.DecisionMetrics
 }
 
 func newMetrics() metrics {
 	r := observe.NewRegistry()
-	return metrics{registry: r, datapath: observe.NewDatapathMetrics(r)}
+	return metrics{registry: r, datapath: observe.NewDatapathMetrics(r), decision: observe.NewDecisionMetrics(r)}
 }

@@ -19,10 +19,22 @@ func (n node) AttachPod(ctx context.Context, pod attach.Pod) error {
 	if _, err := n.a.source.Pod(ctx, pod.Namespace, pod.Name); err != nil {
 		return err
 	}
+	n.a.seen.add(pod.Namespace, pod.Name)
 	return n.a.engine.AttachPod(ctx, datapath.LocalPod(pod))
 }
 
 // DetachPod removes a Pod's flows.
 func (n node) DetachPod(ctx context.Context, namespace, name string) error {
-	return n.a.engine.DetachPod(ctx, namespace, name)
+	var ofport uint32
+	_ = n.a.engine.ask(ctx, func() { // the end of ctx shows in the next step
+		for _, p := range n.a.engine.dp.Pods() {
+			if p.Namespace == namespace && p.Name == name {
+				ofport = p.OFPort
+			}
+		}
+	})
+	if err := n.a.engine.DetachPod(ctx, namespace, name); err != nil || ofport == 0 {
+		return err
+	}
+	return n.a.closeWindows(ctx, ofport)
 }

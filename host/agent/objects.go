@@ -13,6 +13,9 @@ func (e *engine) Observe(ctx context.Context, events []cluster.Event) error {
 		change: func() error {
 			for _, event := range events {
 				cluster.Learn(e.inv, event)
+				if ns, on, ok := cluster.AuditLogging(event); ok {
+					e.dp.LogNamespace(ns, on)
+				}
 			}
 			e.dp.Refresh()
 			return nil

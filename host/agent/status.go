@@ -93,6 +93,8 @@ func (a *agent) adminServer() *observe.Server {
 	})
 	s.Handle("/v1/status", func(ctx context.Context, _ url.Values) (any, error) { return a.status(ctx) })
 	s.Handle("/v1/verdict", a.verdict)
+	a.handleActions(s)
+	s.Handle("/v1/rules", a.rules)
 	return s
 }
 
@@ -133,6 +135,9 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 	})
 	if err != nil {
 		return s, err
+	}
+	if a.retired.Load() {
+		s.Held = "Sluice was uninstalled from this node; end sluice-agent, or start it again to install it"
 	}
 	a.progress.mu.Lock()
 	defer a.progress.mu.Unlock()

@@ -28,6 +28,9 @@ func (a *Attacher) Add(ctx context.Context, q *wire.Request) (json.RawMessage, e
 		return nil, fmt.Errorf("wait for other requests about Pod %s: %w", t.pod, err)
 	}
 	defer leave()
+	if err := a.inService(); err != nil {
+		return nil, err
+	}
 	at, done, err := a.makeRoom(ctx, t)
 	if err != nil || done {
 		return t.prevResult, err
@@ -132,6 +135,8 @@ func (a *Attacher) makeRoom(ctx context.Context, t *target) (at *Attachment, don
 				"chain sluice-cni into the Pod's default network only")
 		case m.ContainerID == t.containerID && m.ready && m.VethIndex == at.VethIndex && slices.Equal(m.Addresses, at.Addresses):
 			return at, true, a.repeat(ctx, m)
+		case m.Adopted() && m.ready && m.VethIndex == at.VethIndex && sameSet(m.Addresses, at.Addresses):
+			return at, true, a.name(ctx, m, t)
 		}
 		if err := a.detach(ctx, &m.Attachment); err != nil {
 			return nil, false, fmt.Errorf("attach Pod %s: detach its container %s first: %w", t.pod, m.ContainerID, err)
@@ -153,6 +158,18 @@ func (a *Attacher) repeat(ctx context.Context, m *member) error {
 		return &StepError{Pod: m.key().String(), Verb: "attach", Step: "install its flows", Err: err}
 	}
 	return nil
+}
+
+func sameSet(a, b []netip.Addr) bool {
+	order := func(list []netip.Addr) []netip.Addr { return slices.SortedFunc(slices.Values(list), netip.Addr.Compare) }
+	return slices.Equal(order(a), order(b))
+}
+
+// name gives a Pod that was adopted, while its ADD was on the way, what the runtime calls it.
+func (a *Attacher) name(ctx context.Context, m *member, t *target) error {
+	m.ContainerID, m.UID, m.Network, m.Netns, m.IfName = t.containerID, t.uid, t.network, t.netns, t.ifName
+	a.members.put(&m.Attachment, m.ready, m.waiting)
+	return a.repeat(ctx, m) // which also writes the record
 }
 
 // evict detaches another Pod that has one of the addresses if its veth is gone: the runtime has not told of its end yet.

@@ -159,10 +159,12 @@ func TestAddressOfADeadPodIsFreed(t *testing.T) {
 		t.Errorf("an address given twice: %v", err)
 	}
 	w.pings(w.ns, "10.1.0.2")
+	veth := w.a.Attachments()[0].Veth
 	command(t, "ip", "netns", "del", first) // the Pod dies without a DEL, and IPAM gives its address to the next
 	if err := w.cni().DelNetworkList(w.ctx, w.network(false, 1500, "4"), runtimeConf("c1", "c1", first)); err != nil {
 		t.Fatal(err)
 	}
+	w.waitGone(veth)
 	list := w.network(false, 1500, "4")
 	list.Plugins[0].Bytes = bytes.Replace(list.Plugins[0].Bytes, []byte(`{"subnet":"10.1.0.0/24"}`), []byte(`{"subnet":"10.1.0.0/24","rangeStart":"10.1.0.2","rangeEnd":"10.1.0.2"}`), 1)
 	result, err := w.cni().AddNetworkList(w.ctx, list, runtimeConf("c2", "c2", second))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-net/sluice/host/hostnet"
@@ -60,6 +61,7 @@ type Attacher struct {
 	gateway   Gateway
 
 	settleSoon chan struct{} // a route waits for its source address
+	retired    atomic.Bool   // Uninstall was called
 }
 
 // Gateway is the gateway device as it is now.

@@ -21,8 +21,15 @@ type Node interface {
 	// AttachPod returns once the switch has confirmed the Pod's flows, its policy among them. A Pod that is known
 	// already gets flows for the port, MAC and addresses given now. After an error there may be flows: DetachPod follows.
 	AttachPod(ctx context.Context, pod Pod) error
+	// AdoptPod is AttachPod for a Pod that runs already, which had these connections a moment ago. They go on in the
+	// direction in which they were opened, as far as policy allows them, whichever end sends next. Kept is how many those
+	// are. It may be called again for connections that were missed.
+	AdoptPod(ctx context.Context, pod Pod, connections []hostnet.Connection) (kept int, err error)
 	// DetachPod removes the Pod's flows. A Pod that is not known is no error.
 	DetachPod(ctx context.Context, namespace, name string) error
+	// CheckPod says what of the Pod's flows is not in the switch as AttachPod left it, one error for each fault. It changes
+	// nothing. The second error is why that could not be found out.
+	CheckPod(ctx context.Context, pod Pod) (faults []error, err error)
 }
 
 // podKey names a Pod.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
@@ -15,14 +13,13 @@ import (
 	"github.com/sluice-net/sluice/host/hostnet"
 )
 
-// Check says whether a container is attached as Add left it, and changes nothing: port, number, record, routes, neighbours,
-// and the drop in the kernel.
+// Check says whether a container is attached as Add left it, and changes nothing. faults.go lists what it looks at.
 func (a *Attacher) Check(ctx context.Context, q *wire.Request) error {
 	t, err := parse(q)
 	if err != nil {
 		return err
 	}
-	m := a.members.byContainer(t.containerID, t.ifName)
+	m := a.members.of(t)
 	if m == nil || !m.ready {
 		return types.NewError(types.ErrUnknownContainer, fmt.Sprintf("container %s (Pod %s) is not attached with interface %s", t.containerID, t.pod, t.ifName),
 			"let the container runtime make the Pod's sandbox again")
@@ -41,66 +38,6 @@ func (a *Attacher) Check(ctx context.Context, q *wire.Request) error {
 			fmt.Sprintf("sluice-agent repairs this by itself every %v", a.opts.ReconcileEvery))
 	}
 	return nil
-}
-
-func (a *Attacher) faults(ctx context.Context, m *member) (faults []error, err error) {
-	at := &m.Attachment
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	alive, err := a.opts.Host.VethAlive(at.Veth, at.VethIndex)
-	if err != nil {
-		return nil, err
-	}
-	if !alive {
-		fault("its veth %s is gone", at.Veth)
-		return faults, nil
-	}
-	port, found, err := a.opts.OVS.Port(ctx, at.Veth)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := at.record()
-	switch {
-	case err != nil:
-		return nil, err
-	case !found:
-		fault("bridge %s has no port %s", a.opts.Bridge.Name, at.Veth)
-	case port.OFPort != at.OFPort:
-		fault("port %s has number %d instead of %d (%s)", at.Veth, port.OFPort, at.OFPort, port.Error)
-	case !maps.Equal(port.ExternalIDs, ids):
-		fault("the external_ids of port %s were changed", at.Veth)
-	}
-	gateway, err := a.opts.Host.LinkIndex(a.opts.Gateway.Name)
-	if err != nil {
-		return nil, err
-	}
-	if gateway == 0 {
-		fault("the gateway %s is gone", a.opts.Gateway.Name)
-		return faults, nil
-	}
-	routes, err := a.astrayRoutes(m)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range routes {
-		fault("route %s does not lead through %s", r, a.opts.Gateway.Name)
-	}
-	neighbours, err := a.opts.Host.AstrayNeighbours(gateway, at.Addresses, at.MAC)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range neighbours {
-		fault("%s is no permanent neighbour of %s", n, a.opts.Gateway.Name)
-	}
-	if a.mode.dropAtIngress {
-		dropped, err := a.opts.Host.Dropped()
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(dropped, at.Veth) {
-			fault("the kernel routes frames from %s past the bridge", at.Veth)
-		}
-	}
-	return faults, nil
 }
 
 // astrayRoutes leaves out those that only wait for their source address.
@@ -126,6 +63,9 @@ func (a *Attacher) Status(ctx context.Context) error {
 	unavailable := func(err error, remedy string) error {
 		return types.NewError(types.ErrPluginNotAvailable, "Pods cannot be attached: "+err.Error(), remedy)
 	}
+	if err := a.inService(); err != nil {
+		return err
+	}
 	if !a.opts.OVS.Connected() {
 		return unavailable(errors.New("the Open vSwitch database does not answer"), "see that ovsdb-server runs")
 	}
@@ -144,7 +84,8 @@ func (a *Attacher) Status(ctx context.Context) error {
 	return nil
 }
 
-// GC detaches what the runtime does not list as valid, among the attachments of the request's network.
+// GC detaches what the runtime does not list as valid, among the attachments of the request's network. Of a Pod that was
+// adopted nobody knows what the runtime calls it: Reconcile detaches it when its veth has gone.
 func (a *Attacher) GC(ctx context.Context, q *wire.Request) error {
 	t, err := parse(q)
 	if err != nil {
@@ -159,7 +100,7 @@ func (a *Attacher) GC(ctx context.Context, q *wire.Request) error {
 	}
 	var errs []error
 	for _, m := range a.members.all() {
-		if m.Network != t.network || valid[types.GCAttachment{ContainerID: m.ContainerID, IfName: m.IfName}] {
+		if m.Adopted() || m.Network != t.network || valid[types.GCAttachment{ContainerID: m.ContainerID, IfName: m.IfName}] {
 			continue
 		}
 		if err := a.Del(ctx, &wire.Request{Command: wire.Del, ContainerID: m.ContainerID, IfName: m.IfName, Config: q.Config}); err != nil {

@@ -16,7 +16,7 @@ func (a *Attacher) Del(ctx context.Context, q *wire.Request) error {
 	if err != nil {
 		return err
 	}
-	m := a.members.byContainer(t.containerID, t.ifName)
+	m := a.members.of(t)
 	if m == nil { // perhaps its ADD is still under way, under the name that this request has too
 		m = &member{Attachment: Attachment{Namespace: t.pod.namespace, Name: t.pod.name}}
 	}
@@ -25,7 +25,7 @@ func (a *Attacher) Del(ctx context.Context, q *wire.Request) error {
 		return fmt.Errorf("wait for other requests about Pod %s: %w", m.key(), err)
 	}
 	defer leave()
-	if m = a.members.byContainer(t.containerID, t.ifName); m == nil {
+	if m = a.members.of(t); m == nil {
 		return nil
 	}
 	if err := a.detach(ctx, &m.Attachment); err != nil {

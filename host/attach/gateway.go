@@ -12,6 +12,9 @@ import (
 func (a *Attacher) prepare(ctx context.Context) (changed int, err error) {
 	a.gatewayMu.Lock()
 	defer a.gatewayMu.Unlock()
+	if a.retired.Load() { // looked at under the lock: Uninstall may have removed the bridge meanwhile
+		return 0, nil
+	}
 	bridge, err := a.opts.OVS.EnsureBridge(ctx, a.opts.Bridge)
 	if err != nil {
 		return 0, err
@@ -63,7 +66,7 @@ func (a *Attacher) fitMTU(ctx context.Context) error {
 	a.gatewayMu.Lock()
 	defer a.gatewayMu.Unlock()
 	mtu := a.wantMTU()
-	if mtu == a.gateway.MTU {
+	if mtu == a.gateway.MTU || a.retired.Load() {
 		return nil
 	}
 	if _, err := a.ensureGateway(ctx, mtu); err != nil {

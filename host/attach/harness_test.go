@@ -59,6 +59,7 @@ type fakeNode struct {
 	pods     map[podKey]Pod
 	attached int
 	fail     error
+	wrong    []error       // what CheckPod finds
 	block    chan struct{} // if not nil, AttachPod waits for it or for ctx
 	entered  chan struct{}
 }
@@ -87,6 +88,19 @@ func (n *fakeNode) DetachPod(_ context.Context, namespace, name string) error {
 	defer n.mu.Unlock()
 	delete(n.pods, podKey{namespace, name})
 	return nil
+}
+
+func (n *fakeNode) AdoptPod(ctx context.Context, p Pod, connections []hostnet.Connection) (int, error) {
+	return len(connections), n.AttachPod(ctx, p)
+}
+
+func (n *fakeNode) CheckPod(_ context.Context, p Pod) ([]error, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, there := n.pods[podKey{p.Namespace, p.Name}]; !there {
+		return []error{fmt.Errorf("Pod %s/%s has no flows", p.Namespace, p.Name)}, nil
+	}
+	return n.wrong, nil
 }
 
 func (n *fakeNode) pod(name string) (Pod, bool) {

@@ -89,6 +89,19 @@ func (m *members) byContainer(containerID, ifName string) *member {
 	return nil
 }
 
+// of finds the attachment that a request is about, or nil: that of its container, or of its Pod if that was adopted, as the
+// runtime has not told its container's id then.
+func (m *members) of(t *target) *member {
+	if found := m.byContainer(t.containerID, t.ifName); found != nil {
+		return found
+	}
+	found := m.get(t.pod)
+	if found == nil || !found.Adopted() || found.IfName != t.ifName || found.UID != "" && t.uid != "" && found.UID != t.uid {
+		return nil
+	}
+	return found
+}
+
 // all returns copies, ordered by name.
 func (m *members) all() []*member {
 	m.mu.Lock()

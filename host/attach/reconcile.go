@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluice-net/sluice/host/hostnet"
 	"github.com/sluice-net/sluice/host/ovsdb"
 )
 
@@ -20,12 +21,13 @@ type Repairs struct {
 	Neighbours int
 	Proxies    int
 	Drops      int // nftables chains
+	Offloads   int // Pods whose checksum offload was on again
 	Pruned     int // attachments whose veth was gone
 }
 
 // Total is the sum.
 func (r Repairs) Total() int {
-	return r.Gateway + r.Ports + r.Routes + r.Neighbours + r.Proxies + r.Drops + r.Pruned
+	return r.Gateway + r.Ports + r.Routes + r.Neighbours + r.Proxies + r.Drops + r.Offloads + r.Pruned
 }
 
 // Reconcile looks at everything that somebody may have changed by hand, and puts it right. A Pod whose port got another
@@ -33,6 +35,9 @@ func (r Repairs) Total() int {
 func (a *Attacher) Reconcile(ctx context.Context) (Repairs, error) {
 	var r Repairs
 	var err error
+	if a.retired.Load() {
+		return r, nil
+	}
 	if r.Gateway, err = a.prepare(ctx); err != nil {
 		return r, fmt.Errorf("repair the bridge and the gateway: %w", err)
 	}
@@ -88,6 +93,18 @@ func (a *Attacher) repair(ctx context.Context, m *member, r *Repairs) error {
 		}
 		if changed {
 			r.Drops++
+		}
+	}
+	if a.mode.checksumInPod {
+		on, err := a.offloadedAgain(m)
+		if err == nil {
+			err = hostnet.SetTxOffload(at.Netns, at.IfName, on, false)
+		}
+		if err != nil {
+			return fail("turn checksum offload off in it", err)
+		}
+		if len(on) > 0 {
+			r.Offloads++
 		}
 	}
 	if proxies, err := a.proxiesOf(at, at.undo.Proxies); err != nil {

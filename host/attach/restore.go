@@ -35,7 +35,7 @@ func (a *Attacher) Restore(ctx context.Context) ([]Attachment, error) {
 		return nil, err
 	}
 	for _, m := range alive {
-		if err := a.adopt(ctx, m); err != nil {
+		if err := a.complete(ctx, m); err != nil {
 			a.opts.Logger.Error("an attached Pod could not be completed; this is tried again", "err", err)
 		}
 	}
@@ -64,9 +64,9 @@ func (a *Attacher) buryDead(ctx context.Context) (alive []*member, err error) {
 	return alive, nil
 }
 
-// adopt completes an attachment that was found. It counts as attached whatever fails, so that it keeps its flows;
+// complete finishes an attachment that was found. It counts as attached whatever fails, so that it keeps its flows;
 // Reconcile tries the rest again.
-func (a *Attacher) adopt(ctx context.Context, m *member) error {
+func (a *Attacher) complete(ctx context.Context, m *member) error {
 	at := &m.Attachment
 	defer a.finish(at)
 	for _, s := range withoutFlows(a.steps(at)) {

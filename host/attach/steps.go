@@ -37,14 +37,24 @@ type step struct {
 //	flows … offload   the record is still there: Restore completes the attachment again, DEL undoes it again
 //	port              a rule without a record; Restore removes it
 func (a *Attacher) steps(at *Attachment) []step {
+	p := a.parts(at)
+	return []step{p.claim, p.mtu, p.drop, p.port, p.offload, p.neighbour, p.proxies, p.routes, p.flows}
+}
+
+// parts are the steps by name, for the orders in which they are done.
+type parts struct {
+	claim, mtu, drop, port, offload, neighbour, proxies, routes, flows step
+}
+
+func (a *Attacher) parts(at *Attachment) parts {
 	host := a.opts.Host
-	return []step{
-		{
+	return parts{
+		claim: step{
 			name: "claim its addresses",
 			do:   func(context.Context) error { return a.members.claim(at) },
 			undo: func(context.Context) error { a.members.remove(at.key()); return nil },
 		},
-		{
+		mtu: step{
 			name: "fit the gateway's MTU",
 			do:   a.fitMTU,
 			undo: func(ctx context.Context) error {
@@ -55,19 +65,19 @@ func (a *Attacher) steps(at *Attachment) []step {
 				return nil
 			},
 		},
-		{
+		drop: step{
 			name: "drop its frames in the kernel",
 			skip: !a.mode.dropAtIngress,
 			do:   func(context.Context) error { _, err := host.Drop(at.Veth); return err },
 			undo: func(context.Context) error { return host.Undrop(at.Veth) },
 		},
-		{
+		port: step{
 			name:   "add its port to the bridge",
 			record: true,
 			do:     func(ctx context.Context) error { return a.addPort(ctx, at) },
 			undo:   func(ctx context.Context) error { return a.delPort(ctx, at) },
 		},
-		{
+		offload: step{
 			name: "turn checksum offload off in it",
 			skip: !a.mode.checksumInPod,
 			do: func(context.Context) error {
@@ -79,7 +89,7 @@ func (a *Attacher) steps(at *Attachment) []step {
 				})
 			},
 		},
-		{
+		neighbour: step{
 			name: "make it a neighbour of the gateway",
 			do: func(context.Context) error {
 				_, err := host.SetNeighbours(a.gatewayIndex(), at.Addresses, at.MAC)
@@ -87,17 +97,17 @@ func (a *Attacher) steps(at *Attachment) []step {
 			},
 			undo: func(context.Context) error { return host.DelNeighbours(a.gatewayIndex(), at.Addresses) },
 		},
-		{
+		proxies: step{
 			name: "answer neighbour solicitations for its gateway",
 			do:   func(context.Context) error { _, err := a.syncProxies(nil); return err },
 			undo: func(context.Context) error { _, err := a.syncProxies(at); return err },
 		},
-		{
+		routes: step{
 			name: "move its routes to the gateway",
 			do:   func(context.Context) error { _, err := a.moveRoutes(at); return err },
 			undo: func(context.Context) error { return a.restoreRoutes(at) },
 		},
-		{
+		flows: step{
 			name:  "install its flows",
 			flows: true,
 			do:    func(ctx context.Context) error { return a.opts.Node.AttachPod(ctx, at.Pod()) },
@@ -125,7 +135,7 @@ func (a *Attacher) addPort(ctx context.Context, at *Attachment) error {
 	if err != nil {
 		return err
 	}
-	at.OFPort, err = a.opts.OVS.AddPort(ctx, ovsdb.PortOptions{Bridge: a.opts.Bridge.Name, Name: at.Veth, ExternalIDs: ids})
+	at.OFPort, err = a.opts.OVS.AddPort(ctx, ovsdb.PortOptions{Bridge: a.opts.Bridge.Name, Name: at.Veth, ExternalIDs: ids, OFPort: at.OFPort})
 	return err
 }
 

@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"net"
+	"net/netip"
 
 	of "github.com/sluice-net/sluice/host/openflow"
 )
@@ -110,6 +111,14 @@ func neighbourDiscovery(gw Gateway) []of.Flow {
 		}
 		flows = append(flows, f)
 	}
+	// The host answers as proxy to multicast only. Who asks an address that he
+	// knows already (RFC 4861, 7.3.3) is heard as if he asked everybody.
+	everybody := netip.MustParseAddr("ff02::1")
+	solicitation := of.MatchOf(ip6, icmp6, of.ICMPv6Type.Is(135))
+	flows = append(flows,
+		base(IPv6Control, prioTop, solicitation.And(of.IPv6Dst.Prefix(netip.MustParsePrefix("ff00::/8"))), 0, out),
+		base(IPv6Control, prioHigh, solicitation, 0, of.SetField(of.IPv6Dst.Addr(everybody)),
+			of.SetField(of.EthDst.MAC(net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1})), out))
 	return flows
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/inventory"
@@ -34,6 +35,7 @@ type Datapath struct {
 	pods      map[string]LocalPod
 	nodeAddrs map[netip.Addr]struct{}
 	hints     map[uint32]uint16
+	ports     atomic.Pointer[ports]
 	logged    map[string]struct{} // namespaces, see LogNamespace
 	limits    Limits
 	untold    bool // the switch has no meters, so it tells the agent nothing
@@ -66,6 +68,7 @@ func (d *Datapath) SetGateway(gw Gateway) {
 		d.dropPodFlows(p)
 	}
 	d.gateway = gw
+	d.publishPorts()
 	for _, f := range d.baseline() {
 		d.book.put(f)
 	}
@@ -110,6 +113,7 @@ func (d *Datapath) PutPod(p LocalPod) {
 		d.dropPodFlows(old)
 	}
 	d.pods[p.Key()] = p
+	d.publishPorts()
 	d.putPodFlows(p)
 	d.inv.Attach(p.Namespace, p.Name, p.Addresses)
 }
@@ -120,6 +124,7 @@ func (d *Datapath) DeletePod(namespace, name string) {
 	if p, had := d.pods[key]; had {
 		d.dropPodFlows(p)
 		delete(d.pods, key)
+		d.publishPorts()
 	}
 	d.inv.Detach(namespace, name)
 }
@@ -199,7 +204,7 @@ func (d *Datapath) apply(delta, before policy.Delta, allowed allowance) error {
 		return err
 	}
 	changes := d.inv.Flush()
-	if err := allowed.check(d.blocksAhead(changes), true); err != nil {
+	if err := d.checkBlocks(allowed, changes); err != nil {
 		d.acquirePorts(delta.PutRules, d.inv.ReleasePortName)
 		d.takeBack(before)
 		return err
@@ -321,7 +326,7 @@ func (d *Datapath) takeBack(before policy.Delta) {
 
 func (d *Datapath) release(delta policy.Delta) {
 	for _, k := range delta.DeleteSets {
-		d.inv.ReleaseSet(inventory.SetKey{Module: k.Module, Name: k.Name})
+		d.inv.ReleaseSet(k)
 	}
 }
 
@@ -356,7 +361,7 @@ func (d *Datapath) follow(ch inventory.Changes) {
 		}
 	}
 	for _, k := range ch.Sets {
-		d.rules.sync(policy.Key{Module: k.Module, Name: k.Name})
+		d.rules.sync(k)
 	}
 	for _, id := range ch.Classes {
 		d.rules.localise(id, d.inv.ClassIsLocal(id))

@@ -1,6 +1,10 @@
 package datapath
 
 import (
+	"maps"
+	"net/netip"
+	"slices"
+
 	"github.com/sluice-net/sluice/abi"
 	of "github.com/sluice-net/sluice/host/openflow"
 	"github.com/sluice-net/sluice/host/policy"
@@ -23,6 +27,24 @@ func (d *Datapath) Decider(id uint32) (Decider, bool) {
 		return Decider{}, false
 	}
 	return p.rule.decider(), true
+}
+
+// Isolating lists the isolations of a local Pod, given by address, in one tier and
+// direction, ordered by module and name.
+func (d *Datapath) Isolating(pod netip.Addr, direction abi.Direction, tier abi.Tier) []Decider {
+	id, known := d.members.of[pod]
+	if !known {
+		return nil
+	}
+	found := map[policy.Key]Decider{}
+	for s := range d.members.class(id).sets {
+		for r := range s.subjectOf {
+			if r.isolation && r.spec.Direction == direction && r.spec.Tier == tier {
+				found[r.name()] = r.decider()
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(found), func(a, b Decider) int { return a.Key.Compare(b.Key) })
 }
 
 func (r *rule) decider() Decider {

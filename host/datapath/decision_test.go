@@ -139,6 +139,31 @@ func (w *world) spaceOf(a netip.Addr, portOf map[netip.Addr]uint32) string {
 	return ""
 }
 
+// A rule that rejects and logs takes as many flows as one that only denies.
+func TestDecisionsTakeNoFlowsPerRule(t *testing.T) {
+	count := func(action abi.Action, log bool) int {
+		w := onePod(t, datapath.Limits{})
+		requests := manyRules(100)
+		for _, r := range requests {
+			r.(*abi.PutRule).Spec.Action, r.(*abi.PutRule).Spec.Log = action, log
+		}
+		w.commit(t, "first", false, requests)
+		w.dp.LogNamespace("x", log)
+		w.realise(t)
+		return len(w.sw.Flows())
+	}
+	plain := count(abi.Allow, false)
+	for _, action := range []abi.Action{abi.Allow, abi.Deny, abi.Reject} {
+		guard := 0
+		if action != abi.Allow {
+			guard = 1 // of the Pod's class, against invalid packets
+		}
+		if n := count(action, true); n != plain+guard {
+			t.Errorf("100 rules of action %d that log take %d flows, and %d if they only allow", action, n, plain)
+		}
+	}
+}
+
 func TestWithoutMetersNothingIsSentToTheAgent(t *testing.T) {
 	sw := flowsim.New()
 	sw.Meterless = true

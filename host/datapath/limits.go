@@ -166,15 +166,24 @@ func (d *Datapath) inverse(delta policy.Delta) policy.Delta {
 	return u
 }
 
-// blocksAhead is what the wanted state grows to by new lookups of blocks alone.
-func (d *Datapath) blocksAhead(changes inventory.Changes) load {
-	now := d.book.load()
+// checkBlocks refuses lookups of blocks before they are made, as a single set may
+// bring a million.
+func (d *Datapath) checkBlocks(allowed allowance, changes inventory.Changes) error {
+	most := d.book.load()
+	most.flows += 2 * len(changes.Blocks)
+	if allowed.check(most, true) == nil {
+		return nil
+	}
+	ahead := d.book.load()
 	for _, b := range changes.Blocks {
-		if b.Block == 0 {
-			now.flows -= 2
-		} else if e := d.book.entries[blockFlows(b.Prefix, b.Block)[0].Key()]; e == nil || !e.present {
-			now.flows += 2
+		e := d.book.entries[blockFlows(b.Prefix, b.Block)[0].Key()]
+		there := e != nil && e.present
+		switch {
+		case b.Block == 0 && there:
+			ahead.flows -= 2
+		case b.Block != 0 && !there:
+			ahead.flows += 2
 		}
 	}
-	return now
+	return allowed.check(ahead, true)
 }

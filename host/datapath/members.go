@@ -170,11 +170,10 @@ func blockFlows(p netip.Prefix, block inventory.BlockID) [2]of.Flow {
 // setOf is what the inventory now says of a set.
 func (m *members) setOf(key policy.Key) (map[inventory.ClassID]struct{}, map[inventory.BlockID]struct{}) {
 	classes, blocks := map[inventory.ClassID]struct{}{}, map[inventory.BlockID]struct{}{}
-	at := inventory.SetKey{Module: key.Module, Name: key.Name}
-	for _, c := range m.inv.SetClasses(at) {
+	for _, c := range m.inv.SetClasses(key) {
 		classes[c] = struct{}{}
 	}
-	for _, b := range m.inv.SetBlocks(at) {
+	for _, b := range m.inv.SetBlocks(key) {
 		blocks[b] = struct{}{}
 	}
 	return classes, blocks

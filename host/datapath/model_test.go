@@ -2,6 +2,7 @@ package datapath_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -35,6 +36,9 @@ type world struct {
 	// audited are the namespaces whose every decision is logged.
 	audited map[string]bool
 	alone   map[policy.Key]*policy.Layer
+	// bounded: transactions may be refused, and are counted.
+	bounded bool
+	refused int
 }
 
 const (
@@ -66,13 +70,17 @@ func newWorld(t fataler) *world { return newWorldOn(t, flowsim.New()) }
 
 // newWorldOn is an agent that starts with the flows that a switch has.
 func newWorldOn(t fataler, sw *flowsim.Switch) *world {
+	return newWorldWithin(t, sw, datapath.Limits{})
+}
+
+func newWorldWithin(t fataler, sw *flowsim.Switch, limits datapath.Limits) *world {
 	w := &world{
 		inv: inventory.New(), layers: map[string]*policy.Layer{}, sw: sw,
 		pods: map[string]inventory.Pod{}, spaces: map[string]map[string]string{}, local: map[string]uint32{}, port: 10,
 		audited: map[string]bool{},
 	}
 	sw.Free = []of.Field{of.Reg(egressBy), of.Reg(ingressBy)}
-	w.dp = datapath.New(datapath.Options{Inventory: w.inv, Logger: slog.New(slog.DiscardHandler)})
+	w.dp = datapath.New(datapath.Options{Inventory: w.inv, Logger: slog.New(slog.DiscardHandler), Limits: limits})
 	w.dp.SetGateway(datapath.Gateway{OFPort: gatewayPort, MAC: gatewayMAC})
 	w.dp.SetNodeAddresses(nodeAddrs)
 	w.inv.PutNode(inventory.Node{Name: nodeName, Labels: map[string]string{"zone": "a"}, Addresses: nodeAddrs})
@@ -129,7 +137,18 @@ func (w *world) commit(t fataler, module string, reset bool, requests []abi.Requ
 	if err := txn.Check(); err != nil {
 		return // for instance a set that is still named: not what is tested here
 	}
-	if err := w.dp.Commit(txn.Delta()); err != nil {
+	if w.bounded {
+		w.realise(t)
+	}
+	err := w.dp.Commit(txn.Delta())
+	if _, refused := errors.AsType[*datapath.TooMuchError](err); refused && w.bounded {
+		w.refused++
+		if n := w.realise(t); n != 0 {
+			t.Fatalf("a refused transaction changed %d flows", n)
+		}
+		return
+	}
+	if err != nil {
 		t.Fatalf("commit: %v", err)
 	}
 	l.Commit(txn)

@@ -1,7 +1,10 @@
 package datapath
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/sluice-net/sluice/abi"
 	of "github.com/sluice-net/sluice/host/openflow"
@@ -26,7 +29,8 @@ const (
 	MeterLog    uint32 = 2
 )
 
-// Meters are what Connect sets up: packets a second, and at once after a pause.
+// meters are what Connect sets up: how many packets a second, and how many at once
+// after a pause.
 func meters() []of.MeterEntry {
 	return []of.MeterEntry{
 		{ID: MeterRefuse, Packets: true, Rate: 100, Burst: 200},
@@ -67,17 +71,45 @@ func tellFlows() []of.Flow {
 	return flows
 }
 
+// LoggedPackets is how many packets the switch was to send to the agent for the
+// audit log since the flows were written, those included that its meter dropped.
+func LoggedPackets(ctx context.Context, sw FlowDumper) (n uint64, err error) {
+	for _, stage := range []Stage{Denied, Commit} {
+		flows, err := sw.DumpFlows(ctx, of.FlowFilter{
+			Table: of.InTable(uint8(stage)), Cookie: cookie(cookieBaseline, uint32(stage)), CookieMask: 1<<64 - 1,
+		})
+		if err != nil {
+			return 0, fmt.Errorf("reading the counters of table %s: %w", stage, err)
+		}
+		for _, f := range flows {
+			if looksAtLog(f.Match) {
+				n += f.Packets
+			}
+		}
+	}
+	return n, nil
+}
+
+func looksAtLog(m of.Match) bool {
+	return slices.ContainsFunc(m.Clauses(), func(c of.Clause) bool {
+		value, mask := c.Uint64()
+		return c.Field() == regFlags && value&mask&(1<<bitLog) != 0
+	})
+}
+
 // Event is a packet that the switch sent to the agent.
 type Event struct {
 	Kind   Kind
 	Denied abi.Direction // 0: let through
 	InPort uint32
-	// Reply: the packet goes against the direction in which its connection was
-	// opened.
-	Reply bool
+	Frame  []byte // as the pipeline left it: the MAC addresses may be rewritten
 	// EgressBy and IngressBy say who decided, for Decider; 0: nobody.
 	EgressBy, IngressBy uint32
-	Frame               []byte // as the pipeline left it: the MAC addresses may be rewritten
+	// The connection that the packet belongs to, as its first packet had it.
+	Source, Destination netip.Addr
+	Protocol            abi.Protocol
+	SourcePort          uint16 // ICMP: type
+	DestPort            uint16 // ICMP: code
 }
 
 // ReadEvent understands a packet that a flow of this package sent.
@@ -93,8 +125,16 @@ func ReadEvent(p of.PacketIn) (Event, error) {
 			e.EgressBy = uint32(value)
 		case regIngressBy:
 			e.IngressBy = uint32(value)
-		case of.CTState:
-			e.Reply = value&ctReply != 0
+		case of.CTNwProto:
+			e.Protocol = abi.Protocol(value)
+		case of.CTTpSrc:
+			e.SourcePort = uint16(value)
+		case of.CTTpDst:
+			e.DestPort = uint16(value)
+		case of.CTNwSrc, of.CTIPv6Src:
+			e.Source, _ = netip.AddrFromSlice(c.Value())
+		case of.CTNwDst, of.CTIPv6Dst:
+			e.Destination, _ = netip.AddrFromSlice(c.Value())
 		}
 	}
 	return e, nil

@@ -78,3 +78,12 @@ func (h *Host) isLocal(a netip.Addr) bool {
 	}
 	return false
 }
+
+// IsLocal says whether the address is one of the node's own.
+func (h *Host) IsLocal(a netip.Addr) (bool, error) {
+	routes, err := h.nl.RouteGet(a.AsSlice())
+	if err != nil {
+		return false, fmt.Errorf("look for the route to %s: %w", a, err)
+	}
+	return len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL, nil
+}

@@ -32,6 +32,26 @@ func gatewaySysctls(name string) []sysctl {
 
 // setSysctls writes those that differ and returns how many did. IPv6 is left out on a node without it.
 func (h *Host) setSysctls(list []sysctl) (changed int, err error) {
+	wrong, err := h.wrongSysctls(list)
+	if err != nil || len(wrong) == 0 {
+		return 0, err
+	}
+	err = in(h.ns, func() error {
+		for _, s := range wrong {
+			changed++
+			if err := os.WriteFile(s.path(), []byte(s.value), 0); err != nil {
+				return fmt.Errorf("set %s to %s (is /proc/sys read-only? the agent must be privileged): %w", s.path(), s.value, err)
+			}
+		}
+		return nil
+	})
+	return changed, err
+}
+
+func (s sysctl) path() string { return path.Join("/proc/sys/net", s.file) }
+
+// wrongSysctls reads which are not as they must be.
+func (h *Host) wrongSysctls(list []sysctl) (wrong []sysctl, err error) {
 	err = in(h.ns, func() error {
 		_, err := os.Stat("/proc/sys/net/ipv6")
 		withoutIPv6 := errors.Is(err, fs.ErrNotExist)
@@ -39,20 +59,15 @@ func (h *Host) setSysctls(list []sysctl) (changed int, err error) {
 			if withoutIPv6 && strings.HasPrefix(s.file, "ipv6/") {
 				continue
 			}
-			file := path.Join("/proc/sys/net", s.file)
-			have, err := os.ReadFile(file)
+			have, err := os.ReadFile(s.path())
 			if err != nil {
 				return fmt.Errorf("read a setting of the kernel: %w", err)
 			}
-			if strings.TrimSpace(string(have)) == s.value {
-				continue
-			}
-			changed++
-			if err := os.WriteFile(file, []byte(s.value), 0); err != nil {
-				return fmt.Errorf("set %s to %s (is /proc/sys read-only? the agent must be privileged): %w", file, s.value, err)
+			if strings.TrimSpace(string(have)) != s.value {
+				wrong = append(wrong, s)
 			}
 		}
 		return nil
 	})
-	return changed, err
+	return wrong, err
 }

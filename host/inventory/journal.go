@@ -11,7 +11,9 @@ import (
 type journal struct {
 	addresses map[netip.Addr]ClassID
 	classes   map[ClassID]classBefore
-	sets      map[SetKey]*setNote
+	notes     []*setNote          // of all sets that were touched
+	gone      map[SetKey]*setNote // of those that are released now
+	spare     []*setNote          // empty ones, to be used again
 }
 
 // classBefore is what a class was: key "" if it was not there.
@@ -24,15 +26,74 @@ type classBefore struct {
 // Flush. Of any other set it holds the members that it has now and had not, or
 // had and has not: a member that goes and comes back drops out again.
 type setNote struct {
+	key     SetKey
+	set     *set // nil: released
 	fresh   bool
-	classes map[ClassID]struct{}
-	blocks  map[BlockID]struct{}
+	classes toggles[ClassID]
+	blocks  toggles[BlockID]
 }
 
+// toggles is a set of ids. Nearly always it is tiny.
+type toggles[ID comparable] struct {
+	few  []ID
+	many map[ID]struct{} // nil: all are in few
+}
+
+// fewToggles is how many are looked through one by one.
+const fewToggles = 16
+
+func (t *toggles[ID]) toggle(id ID) {
+	if t.many != nil {
+		if _, there := t.many[id]; there {
+			delete(t.many, id)
+		} else {
+			t.many[id] = struct{}{}
+		}
+		return
+	}
+	if i := slices.Index(t.few, id); i >= 0 {
+		t.few[i] = t.few[len(t.few)-1]
+		t.few = t.few[:len(t.few)-1]
+		return
+	}
+	if t.few = append(t.few, id); len(t.few) > fewToggles {
+		t.many = make(map[ID]struct{}, 2*len(t.few))
+		for _, id := range t.few {
+			t.many[id] = struct{}{}
+		}
+		t.few = nil
+	}
+}
+
+func (t *toggles[ID]) len() int { return len(t.few) + len(t.many) }
+
+// spareNotes and spareEntries bound what is kept for the next time.
+const (
+	spareNotes   = 1024
+	spareEntries = 16
+)
+
 func (j *journal) clear() {
-	j.addresses = make(map[netip.Addr]ClassID)
-	j.classes = make(map[ClassID]classBefore)
-	j.sets = make(map[SetKey]*setNote)
+	j.addresses, j.classes, j.gone = emptied(j.addresses), emptied(j.classes), emptied(j.gone)
+	for _, n := range j.notes {
+		// A set that was released may still know its note.
+		if n.set != nil && len(j.spare) < spareNotes {
+			*n = setNote{classes: toggles[ClassID]{few: n.classes.few[:0]}, blocks: toggles[BlockID]{few: n.blocks.few[:0]}}
+			j.spare = append(j.spare, n)
+		}
+	}
+	clear(j.notes)
+	j.notes = j.notes[:0]
+}
+
+// emptied is the map without entries, or another if it was large: going through
+// a map costs what it once held.
+func emptied[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil || len(m) > spareEntries {
+		return make(map[K]V)
+	}
+	clear(m)
+	return m
 }
 
 // address is called before the owner of an address changes.
@@ -56,20 +117,31 @@ func (j *journal) class(id ClassID, before *class) {
 }
 
 func (j *journal) acquired(s *set) {
-	if s.note = j.sets[s.key]; s.note == nil {
-		s.note = &setNote{fresh: true}
-		j.sets[s.key] = s.note
+	if n := j.gone[s.key]; n != nil {
+		delete(j.gone, s.key)
+		n.set, s.note = s, n
+		return
 	}
+	j.noteOf(s).fresh = true
 }
 
 // released is called when the set is gone from the inventory, its classes are
 // removed, and its blocks are not yet.
-func (j *journal) released(s *set) { j.noteOf(s) }
+func (j *journal) released(s *set) {
+	n := j.noteOf(s)
+	n.set = nil
+	j.gone[s.key] = n
+}
 
 func (j *journal) noteOf(s *set) *setNote {
 	if s.note == nil {
-		s.note = new(setNote)
-		j.sets[s.key] = s.note
+		if last := len(j.spare) - 1; last >= 0 {
+			s.note, j.spare = j.spare[last], j.spare[:last]
+		} else {
+			s.note = new(setNote)
+		}
+		s.note.key, s.note.set = s.key, s
+		j.notes = append(j.notes, s.note)
 	}
 	return s.note
 }
@@ -77,27 +149,15 @@ func (j *journal) noteOf(s *set) *setNote {
 // member is called when a class enters or leaves a set.
 func (j *journal) member(s *set, id ClassID) {
 	if n := j.noteOf(s); !n.fresh {
-		n.classes = toggle(n.classes, id)
+		n.classes.toggle(id)
 	}
 }
 
 // block is called when a block enters or leaves a set.
 func (j *journal) block(s *set, id BlockID) {
 	if n := j.noteOf(s); !n.fresh {
-		n.blocks = toggle(n.blocks, id)
+		n.blocks.toggle(id)
 	}
-}
-
-func toggle[ID comparable](ids map[ID]struct{}, id ID) map[ID]struct{} {
-	if _, there := ids[id]; there {
-		delete(ids, id)
-		return ids
-	}
-	if ids == nil {
-		ids = make(map[ID]struct{})
-	}
-	ids[id] = struct{}{}
-	return ids
 }
 
 // Flush returns what changed since the last one and forgets it. It costs what
@@ -123,13 +183,15 @@ func (inv *Inventory) Flush() Changes {
 		}
 	}
 	slices.SortFunc(changes.Classes, cmp.Compare[ClassID])
-	for key, n := range j.sets {
-		s := inv.sets[key]
-		if s != nil {
-			s.note = nil
+	for _, n := range j.notes {
+		if n.set != nil {
+			n.set.note = nil
 		}
-		if n.fresh && s != nil && len(s.classes)+len(s.blocks) > 0 || len(n.classes)+len(n.blocks) > 0 {
-			changes.Sets = append(changes.Sets, key)
+		if n.fresh && n.set != nil && len(n.set.classes)+len(n.set.blocks) > 0 || n.classes.len()+n.blocks.len() > 0 {
+			if changes.Sets == nil {
+				changes.Sets = make([]SetKey, 0, len(j.notes))
+			}
+			changes.Sets = append(changes.Sets, n.key)
 		}
 	}
 	slices.SortFunc(changes.Sets, SetKey.Compare)

@@ -38,7 +38,8 @@ type agentConfig struct {
 	CNISocket   string `json:"cniSocket"`
 	AdminSocket string `json:"adminSocket"`
 	Sandbox     struct {
-		Path string `json:"path"`
+		Path               string `json:"path"`
+		LoadTimeoutSeconds int    `json:"loadTimeoutSeconds"`
 	} `json:"sandbox"`
 	Modules []moduleConfig `json:"modules"`
 }
@@ -76,6 +77,7 @@ func newAgent(l *Lab, n *node) (*Agent, error) {
 	config.CNISocket = a.CNISocket()
 	config.AdminSocket = a.AdminSocket()
 	config.Sandbox.Path = l.options.Binaries.Sandbox
+	config.Sandbox.LoadTimeoutSeconds = int(patience.Seconds()) // for emulated machines
 	config.Modules = l.modules
 	content, err := yaml.Marshal(config)
 	if err != nil {

@@ -96,7 +96,7 @@ func (l *Lab) Remove(paths ...string) error {
 }
 
 // WaitRealised waits until the flows of every agent are those of the manifests
-// as they are now, at most a minute.
+// as they are now, at most 90 s.
 func (l *Lab) WaitRealised(ctx context.Context) error {
 	revision, err := cluster.Revision([]string{l.manifestDir()})
 	if err != nil {

@@ -55,8 +55,12 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, into an
 
 // Raw asks a path and returns the body of the answer as it is.
 func (c *Client) Raw(ctx context.Context, path string, query url.Values) ([]byte, error) {
+	return c.ask(ctx, http.MethodGet, path, query)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, query url.Values) ([]byte, error) {
 	address := url.URL{Scheme: "http", Host: "sluice", Path: path, RawQuery: query.Encode()}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, address.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", path, err)
 	}

@@ -2,6 +2,9 @@
 // for Prometheus, and an admin API, which is HTTP with JSON on a unix socket
 // that only its owner may open.
 //
+// The audit log (AuditLog) is a file with a line of JSON for every decision about a
+// new connection that somebody wants to know of.
+//
 // It promises that asking changes nothing: the API only reads. A server takes
 // over the socket of one that died, never that of one that lives. Whatever goes
 // wrong is answered as JSON that names the object, the field, the reason and

@@ -86,7 +86,7 @@ func (s *Server) Handle(path string, read Read) {
 			refuse(w, BadParameter("", "the query can not be read: "+err.Error(), "escape it as in a URL"))
 			return
 		}
-		answer, err := s.read(r.Context(), path, read, query)
+		answer, err := s.ask(r.Context(), answerTime, path, read, query)
 		if err != nil {
 			refuse(w, asError(err))
 			return
@@ -95,9 +95,9 @@ func (s *Server) Handle(path string, read Read) {
 	}))
 }
 
-// read asks within the time for an answer, and survives what it asks.
-func (s *Server) read(ctx context.Context, path string, read Read, query url.Values) (answer any, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+// ask asks within a time, and survives what it asks.
+func (s *Server) ask(ctx context.Context, limit time.Duration, path string, read Read, query url.Values) (answer any, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -113,7 +113,7 @@ func (s *Server) add(path string, handler http.Handler) {
 	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			refuse(w, &Error{Status: http.StatusMethodNotAllowed, Object: path, Reason: "method " + r.Method + " is not served", Remedy: "this API only reads: use GET"})
+			refuse(w, &Error{Status: http.StatusMethodNotAllowed, Object: path, Reason: "method " + r.Method + " is not served", Remedy: "this path only reads: use GET"})
 			return
 		}
 		handler.ServeHTTP(w, r)

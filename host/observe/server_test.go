@@ -126,7 +126,7 @@ func TestWireForm(t *testing.T) {
 		body           string
 	}{
 		{"GET", "/v1/status", 200, "1\n"},
-		{"POST", "/v1/status", 405, `{"error":{"object":"/v1/status","reason":"method POST is not served","remedy":"this API only reads: use GET"}}` + "\n"},
+		{"POST", "/v1/status", 405, `{"error":{"object":"/v1/status","reason":"method POST is not served","remedy":"this path only reads: use GET"}}` + "\n"},
 		{"GET", "/v1/status?a=%zz", 400, `{"error":{"reason":"the query can not be read: invalid URL escape \"%zz\"","remedy":"escape it as in a URL"}}` + "\n"},
 	} {
 		request, err := http.NewRequestWithContext(within(t), test.method, "http://sluice"+test.target, nil)

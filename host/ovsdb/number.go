@@ -63,3 +63,13 @@ func (c *Client) giveNumber(bridge string, number int) {
 	defer c.mu.Unlock()
 	delete(c.numbers[bridge].pending, number)
 }
+
+// ReserveNumber promises an OpenFlow port number that no port of the bridge has, for a caller that writes flows before the
+// port is there. It is the caller's until release; AddPort with PortOptions.OFPort uses it.
+func (c *Client) ReserveNumber(ctx context.Context, bridge string) (number uint32, release func(), err error) {
+	taken, err := c.takeNumber(ctx, bridge)
+	if err != nil {
+		return 0, nil, err
+	}
+	return uint32(taken), func() { c.giveNumber(bridge, taken) }, nil
+}

@@ -6,5 +6,7 @@
 // It knows what the pipeline of host/datapath uses, nothing more, and fails on
 // anything else. It is stricter than Open vSwitch in one point: if two flows of
 // one priority match a packet and do different things, it fails instead of
-// choosing.
+// choosing. Free names registers for which that does not matter. Packets that a flow
+// sends to the controller are part of the Outcome; meters are there, but measure
+// nothing.
 package flowsim

@@ -20,7 +20,7 @@ import (
 func main() {
 	run := flag.String("run", defaultTests, "regular expression of the lab's tests to run")
 	memory := flag.Int("memory", 3072, "of the guest, in MiB")
-	limit := flag.Duration("limit", 20*time.Minute, "after which the guest is ended")
+	limit := flag.Duration("limit", 40*time.Minute, "after which the guest is ended")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ctx, cancel := context.WithTimeout(ctx, *limit)

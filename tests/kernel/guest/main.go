@@ -52,7 +52,7 @@ func run() (code int, err error) {
 	for uptime() < settled {
 		time.Sleep(100 * time.Millisecond) // nothing announces it
 	}
-	command := exec.Command("/work/lab/lab.test", "-test.v", "-test.timeout=18m", "-test.parallel=2", "-test.run", string(tests))
+	command := exec.Command("/work/lab/lab.test", "-test.v", "-test.timeout=38m", "-test.parallel=2", "-test.run", string(tests))
 	command.Dir = "/work/lab"
 	command.Env = []string{"PATH=/usr/bin", "HOME=/root", "SLUICE_BIN=/work/bin", "LANG=C.UTF-8"}
 	command.Stdout, command.Stderr = os.Stdout, os.Stdout

@@ -1,0 +1,65 @@
+package transparency
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/sluice-net/sluice/host/lab"
+)
+
+// onlyQuietPort lets datagrams in to one port.
+const onlyQuietPort = `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: one-port, namespace: shop}
+spec:
+  podSelector: {matchExpressions: [{key: app, operator: In, values: [b, c]}]}
+  policyTypes: [Ingress]
+  ingress: [{ports: [{protocol: UDP, port: %d}]}]
+`
+
+// SEMANTICS 29: fragments are judged as the whole packet, whichever comes first
+// and although only one of them has ports.
+func TestFragmentsAreJudgedAsTheWholePacket(t *testing.T) {
+	t.Parallel()
+	l := start(t, lab.Options{})
+	c := newCourse(t, l, false, 1500)
+	apply(t, l, fmt.Sprintf(onlyQuietPort, quietPort))
+	number := uint16(0x3d00)
+	for _, to := range []string{podB, podC} {
+		for _, v6 := range []bool{false, true} {
+			for _, reversed := range []bool{false, true} {
+				for _, port := range []uint16{quietPort, quietPort - 1} {
+					number++
+					b := between{src: addressOf(t, l, podA, v6), dst: addressOf(t, l, to, v6), number: number, mtu: 1500}
+					datagram := udp(b.src, b.dst, number, port, content(4000))
+					all := pieces(b.src, b.dst, number, protoUDP, header{}, datagram, b.piece())
+					if reversed {
+						slices.Reverse(all)
+					}
+					from := c.sniffers[to].count()
+					for _, packet := range all {
+						if err := c.senders[podA].send(packet); err != nil {
+							t.Fatal(err)
+						}
+					}
+					c.arrives(t, podA, to, v6) // it overtakes nothing
+					marks, came := &books{number, number, map[string]uint16{}}, 0
+					for _, f := range c.sniffers[to].frames(from) {
+						if _, ok := caseOf(f, marks); ok {
+							came++
+						}
+					}
+					want := len(all)
+					if port != quietPort {
+						want = 0
+					}
+					if came != want {
+						t.Errorf("%s, %s, port %d, reversed %v: %d fragments arrive, want %d", to, family(v6), port, reversed, came, want)
+					}
+				}
+			}
+		}
+	}
+}
