@@ -2,8 +2,13 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 
+	"github.com/sluice-net/sluice/cni/wire"
 	"github.com/sluice-net/sluice/host/attach"
 	"github.com/sluice-net/sluice/host/observe"
 	"github.com/sluice-net/sluice/host/policy"
@@ -144,7 +149,19 @@ func (a *agent) uninstall(ctx context.Context) (Uninstalled, error) {
 			return Uninstalled{}, err
 		}
 	}
+	// Runtimes may ask sluice-cni for a DEL when nobody answers any more.
+	if err := os.WriteFile(wire.RetiredFile(a.Config.CNISocket), nil, 0o600); err != nil {
+		return Uninstalled{}, err
+	}
 	a.retired.Store(true)
 	ejected, err := a.attacher.Uninstall(ctx)
 	return Uninstalled{Ejected: ejected}, err
+}
+
+// install takes back what uninstall said.
+func (a *agent) install() error {
+	if err := os.Remove(wire.RetiredFile(a.Config.CNISocket)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("tell sluice-cni that Sluice is installed: %w", err)
+	}
+	return nil
 }

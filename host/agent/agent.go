@@ -184,6 +184,9 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 		return err
 	}
 	start("admin API", serveAdmin)
+	if err := a.install(); err != nil {
+		return err
+	}
 	cni, err := attach.Listen(a.Config.CNISocket, a.attacher, a.log)
 	if err != nil {
 		return err

@@ -2,13 +2,9 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"sync"
 
-	"github.com/sluice-net/sluice/cni/wire"
 	"github.com/sluice-net/sluice/host/conflist"
 )
 
@@ -51,7 +47,6 @@ func (c *CNIConfig) complete(manifests bool) {
 type chain struct {
 	installer *conflist.Installer
 	config    CNIConfig
-	socket    string
 	mu        sync.Mutex // orders retire and the beginning of run
 	stop      context.CancelFunc
 	ended     chan struct{}
@@ -65,7 +60,7 @@ func newChain(a *agent) (*chain, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cni: %w", err)
 	}
-	return &chain{installer: installer, config: a.Config.CNI, socket: a.Config.CNISocket, ended: make(chan struct{})}, nil
+	return &chain{installer: installer, config: a.Config.CNI, ended: make(chan struct{})}, nil
 }
 
 // run installs the program, then keeps the list until ctx ends or retire is called.
@@ -79,9 +74,6 @@ func (c *chain) run(ctx context.Context) error {
 	c.mu.Unlock()
 	defer close(c.ended)
 	defer c.stop()
-	if err := os.Remove(wire.RetiredFile(c.socket)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	if c.config.Binary != "" {
 		if err := conflist.InstallBinary(c.config.Binary, c.config.BinDir); err != nil {
 			return err
@@ -90,8 +82,7 @@ func (c *chain) run(ctx context.Context) error {
 	return c.installer.Run(ctx)
 }
 
-// retire removes the list for good, and lets sluice-cni agree to every DEL that
-// a runtime asks of it by what it remembers.
+// retire removes the list for good.
 func (c *chain) retire() error {
 	c.mu.Lock()
 	running := c.stop != nil
@@ -101,8 +92,5 @@ func (c *chain) retire() error {
 		c.stop()
 		<-c.ended
 	}
-	if err := c.installer.Remove(); err != nil {
-		return err
-	}
-	return os.WriteFile(wire.RetiredFile(c.socket), nil, 0o600)
+	return c.installer.Remove()
 }

@@ -161,7 +161,9 @@ func (a *Attacher) repeat(ctx context.Context, m *member) error {
 }
 
 func sameSet(a, b []netip.Addr) bool {
-	order := func(list []netip.Addr) []netip.Addr { return slices.SortedFunc(slices.Values(list), netip.Addr.Compare) }
+	order := func(list []netip.Addr) []netip.Addr {
+		return slices.SortedFunc(slices.Values(list), netip.Addr.Compare)
+	}
 	return slices.Equal(order(a), order(b))
 }
 

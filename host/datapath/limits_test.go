@@ -69,23 +69,33 @@ func TestSemantics32WhatCompilesToTooMuchIsRefused(t *testing.T) {
 		want     []string
 	}{
 		{
-			"flows of blocks", datapath.Limits{Flows: 1000}, manyBlocks(600),
+			"flows of blocks",
+			datapath.Limits{Flows: 1000},
+			manyBlocks(600),
 			[]string{`module "first"`, "would need ", " flows (now ", "the limit is 1000", "limits.flows"},
 		},
 		{
-			"far more than can be counted", datapath.Limits{Flows: 1000}, manyBlocks(6000),
+			"far more than can be counted",
+			datapath.Limits{Flows: 1000},
+			manyBlocks(6000),
 			[]string{"more than ", "flows", "the limit is 1000"},
 		},
 		{
-			"flows of rules", datapath.Limits{Flows: 300}, manyRules(200),
+			"flows of rules",
+			datapath.Limits{Flows: 300},
+			manyRules(200),
 			[]string{"flows", "the limit is 300"},
 		},
 		{
-			"far too many rules", datapath.Limits{Flows: 300}, manyRules(2000),
+			"far too many rules",
+			datapath.Limits{Flows: 300},
+			manyRules(2000),
 			[]string{"more than ", "flows", "the limit is 300"},
 		},
 		{
-			"clauses", datapath.Limits{Clauses: 300}, manyRules(200),
+			"clauses",
+			datapath.Limits{Clauses: 300},
+			manyRules(200),
 			[]string{"would need 400 conjunction clauses (now 0)", "the limit is 300", "limits.clauses"},
 		},
 	} {

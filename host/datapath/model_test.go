@@ -160,20 +160,34 @@ func (w *world) view() policy.View {
 
 // check sends every kind of packet through the flows and asks the model the
 // same question.
-func (w *world) check(t fataler) (asked int) {
-	view := w.view()
+func (w *world) check(t fataler) {
+	view, portOf := w.view(), w.ports()
 	w.alone = map[policy.Key]*policy.Layer{}
-	var ends []netip.Addr
-	for _, key := range slices.Sorted(maps.Keys(w.pods)) {
-		ends = append(ends, w.pods[key].Addresses...)
+	for _, q := range w.questions() {
+		w.checkOne(t, view, portOf, q)
 	}
-	ends = append(append(append(ends, outside...), nodeAddrs...), otherNode...)
+}
+
+// ports are the ports of the addresses of local Pods.
+func (w *world) ports() map[netip.Addr]uint32 {
 	portOf := map[netip.Addr]uint32{}
 	for key, port := range w.local {
 		for _, a := range w.pods[key].Addresses {
 			portOf[a] = port
 		}
 	}
+	return portOf
+}
+
+// questions are the first packets of all connections that pass the bridge, of
+// every kind.
+func (w *world) questions() (out []policy.Packet) {
+	var ends []netip.Addr
+	for _, key := range slices.Sorted(maps.Keys(w.pods)) {
+		ends = append(ends, w.pods[key].Addresses...)
+	}
+	ends = append(append(append(ends, outside...), nodeAddrs...), otherNode...)
+	portOf := w.ports()
 	for _, from := range ends {
 		for _, to := range ends {
 			if from.Is4() != to.Is4() || from == to || (portOf[from] == 0 && portOf[to] == 0) {
@@ -184,12 +198,18 @@ func (w *world) check(t fataler) (asked int) {
 				if protocol == abi.ICMP && from.Is6() {
 					protocol = abi.ICMPv6
 				}
-				w.checkOne(t, view, portOf, policy.Packet{Source: from, Destination: to, Protocol: protocol, Port: kind.port})
-				asked++
+				out = append(out, policy.Packet{Source: from, Destination: to, Protocol: protocol, Port: kind.port})
 			}
 		}
 	}
-	return asked
+	return out
+}
+
+// allowedHere is the model's answer, as far as it is this node's to give: it
+// decides for its own Pods only.
+func allowedHere(v policy.Verdict, portOf map[netip.Addr]uint32, p policy.Packet) bool {
+	return (portOf[p.Source] == 0 || v.Egress.Verdict == abi.Allow) &&
+		(portOf[p.Destination] == 0 || v.Ingress.Verdict == abi.Allow)
 }
 
 var kinds = []struct {
@@ -200,10 +220,8 @@ var kinds = []struct {
 }
 
 func (w *world) checkOne(t fataler, view policy.View, portOf map[netip.Addr]uint32, p policy.Packet) {
-	// This node decides for its own Pods only.
 	verdict := policy.Evaluate(view, p)
-	want := (portOf[p.Source] == 0 || verdict.Egress.Verdict == abi.Allow) &&
-		(portOf[p.Destination] == 0 || verdict.Ingress.Verdict == abi.Allow)
+	want := allowedHere(verdict, portOf, p)
 
 	port := func(a netip.Addr) uint32 {
 		if n := portOf[a]; n != 0 {
@@ -511,26 +529,29 @@ func canonical(s *flowsim.Switch) []string {
 	return out
 }
 
+// genWorld is a random cluster with random policies, realised.
+func genWorld(t *rapid.T) *world {
+	w := newWorld(t)
+	for _, ns := range []string{"x", "y"} {
+		w.spaces[ns] = genLabels(t)
+		w.inv.PutNamespace(inventory.Namespace{Name: ns, Labels: w.spaces[ns]})
+	}
+	for range rapid.IntRange(2, 6).Draw(t, "pods") {
+		p := genPod(t)
+		w.putPod(p)
+		if p.Node == nodeName {
+			w.attach(p)
+		}
+	}
+	for _, m := range modules {
+		w.commit(t, m.name, true, genPolicy(t, 6))
+	}
+	w.realise(t)
+	return w
+}
+
 func TestFlowsDoWhatTheModelSays(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
-		for _, ns := range []string{"x", "y"} {
-			w.spaces[ns] = genLabels(t)
-			w.inv.PutNamespace(inventory.Namespace{Name: ns, Labels: w.spaces[ns]})
-		}
-		for range rapid.IntRange(2, 6).Draw(t, "pods") {
-			p := genPod(t)
-			w.putPod(p)
-			if p.Node == nodeName {
-				w.attach(p)
-			}
-		}
-		for _, m := range modules {
-			w.commit(t, m.name, true, genPolicy(t, 6))
-		}
-		w.realise(t)
-		w.check(t)
-	})
+	rapid.Check(t, func(t *rapid.T) { genWorld(t).check(t) })
 }
 
 func TestAnyHistoryEndsAsAFreshStartWould(t *testing.T) {
