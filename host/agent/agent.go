@@ -237,18 +237,24 @@ func (a *agent) followAddresses(ctx context.Context, host *hostnet.Host) error {
 	if err := host.WatchAddresses(ctx, changed); err != nil {
 		return err
 	}
+	look := time.NewTicker(addressesEvery)
+	defer look.Stop()
 	for {
 		addrs, err := host.Addresses()
-		if err != nil {
-			return err
+		if err == nil {
+			err = a.engine.SetNodeAddresses(ctx, addrs)
 		}
-		if err := a.engine.SetNodeAddresses(ctx, addrs); err != nil && ctx.Err() == nil {
-			a.log.Error("telling the bridge the node's addresses", "error", err)
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("following the node's addresses; those last known stay", "error", err)
 		}
 		select {
 		case <-changed:
+		case <-look.C:
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
+
+// addressesEvery is how often the node's addresses are looked at without a notice.
+const addressesEvery = 30 * time.Second

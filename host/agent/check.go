@@ -36,7 +36,7 @@ func (e *engine) podFaults(ctx context.Context, pod datapath.LocalPod, gw datapa
 		return nil, err
 	}
 	if len(want) == 0 {
-		return nil, fmt.Errorf("Pod %s has no flows at all", pod.Key())
+		return nil, fmt.Errorf("no flows at all for Pod %s", pod.Key())
 	}
 	// All flows of a Pod have one cookie.
 	dump, err := e.conn.DumpFlows(ctx, openflow.FlowFilter{Cookie: want[0].Cookie, CookieMask: ^uint64(0)})

@@ -49,7 +49,7 @@ type AuditConfig struct {
 // LimitsConfig bounds what all policy of the node may compile to. A transaction
 // that needs more is refused, and its module's status says so.
 type LimitsConfig struct {
-	// Flows on the bridge. Default 200000.
+	// Flows on the bridge. Default 500000.
 	Flows int `json:"flows,omitempty"`
 	// Clauses of conjunctions. Default 4000000.
 	Clauses int `json:"clauses,omitempty"`

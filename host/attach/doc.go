@@ -7,6 +7,9 @@
 //     the way there: the bridge drops what it has no flow for, and flows come last.
 //   - An ADD that fails leaves routes, neighbours, rules and ports as they were, and says which step failed and why.
 //   - Every verb may be repeated. Requests for one Pod run one after the other; those of different Pods run side by side.
+//   - Adopt brings a Pod that runs already onto the bridge and Eject takes one off it, without a moment in which its packets go
+//     nowhere; Uninstall ejects all and leaves the node as it was. Each undoes, or can undo, exactly what the records say.
+//   - CHECK names what is not as ADD left it, the flows included.
 //   - All that is needed to undo an attachment is in the external_ids of its port before anything else is changed. So a
 //     crash at any point is recoverable: steps.go says how for each step.
 //

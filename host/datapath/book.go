@@ -163,7 +163,7 @@ type change struct {
 // changes lists what differs, in the order of tables, priorities and matches.
 // Entries that turn out to be equal are struck off.
 func (b *book) changes() []change {
-	var out []change
+	out := make([]change, 0, len(b.dirty))
 	for key := range b.dirty {
 		e := b.entries[key]
 		switch {

@@ -24,7 +24,7 @@ type Limits struct {
 
 // The defaults of Limits.
 const (
-	DefaultFlows   = 200_000
+	DefaultFlows   = 500_000
 	DefaultClauses = 4_000_000
 )
 

@@ -47,13 +47,14 @@ type members struct {
 	classes map[inventory.ClassID]*class
 	of      map[netip.Addr]inventory.ClassID
 	stale   map[netip.Addr]struct{} // addresses whose flows must be looked at
+	shown   map[netip.Addr]struct{} // addresses that have flows
 	every   *set                    // all classes there are
 }
 
 func newMembers(b *book, inv *inventory.Inventory) *members {
 	return &members{
 		book: b, inv: inv, classes: map[inventory.ClassID]*class{},
-		of: map[netip.Addr]inventory.ClassID{}, stale: map[netip.Addr]struct{}{}, every: newSet(),
+		of: map[netip.Addr]inventory.ClassID{}, stale: map[netip.Addr]struct{}{}, shown: map[netip.Addr]struct{}{}, every: newSet(),
 	}
 }
 
@@ -113,6 +114,15 @@ func (m *members) settle() {
 	for a := range m.stale {
 		id, known := m.of[a]
 		wanted := known && m.class(id).mentions > 0
+		_, shown := m.shown[a]
+		switch {
+		case wanted:
+			m.shown[a] = struct{}{}
+		case shown:
+			delete(m.shown, a)
+		default:
+			continue // nobody asks for it and nobody did: most Pods of a cluster
+		}
 		for _, f := range memberFlows(a, uint32(id), prioLow) {
 			if wanted {
 				m.book.put(f)

@@ -11,7 +11,7 @@ import (
 // Addresses are all addresses of the node, of every device and either family,
 // without their zones.
 func (h *Host) Addresses() ([]netip.Addr, error) {
-	list, err := h.nl.AddrList(nil, netlink.FAMILY_ALL)
+	list, err := complete(func() ([]netlink.Addr, error) { return h.nl.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("list the node's addresses: %w", err)
 	}
@@ -26,7 +26,8 @@ func (h *Host) Addresses() ([]netip.Addr, error) {
 
 // WatchAddresses sends on the channel whenever an address may have come or
 // gone, until ctx ends. Sending never blocks: a signal that waits stands for all
-// that follow.
+// that follow. The kernel may drop notices when very many come at once, so
+// whoever must be sure looks from time to time as well.
 func (h *Host) WatchAddresses(ctx context.Context, changed chan<- struct{}) error {
 	updates := make(chan netlink.AddrUpdate, 16)
 	err := netlink.AddrSubscribeWithOptions(updates, ctx.Done(), netlink.AddrSubscribeOptions{

@@ -121,7 +121,7 @@ func TestAnswersAreWhatOthersRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var quoted, code = []byte(nil), 0
+		quoted, code := []byte(nil), 0
 		if c.kind == ICMPv4 {
 			header, err := ipv4.ParseHeader(got[14:])
 			if err != nil {

@@ -165,7 +165,7 @@ func (c *course) collect(p path, v6 bool, marks *books, list []kase, frames []fr
 			into := at(k.name + " " + k.protocol)
 			for _, f := range frames {
 				if n, ok := caseOf(f, marks); ok && n == marks.first+uint16(i) {
-					*into = append(*into, k.comparable(f, atSender))
+					*into = append(*into, k.comparable(f, n, atSender))
 				}
 			}
 			slices.Sort(*into)
@@ -185,9 +185,15 @@ func caseOf(f frame, marks *books) (uint16, bool) {
 }
 
 // comparable is a packet as it is compared.
-func (k kase) comparable(f frame, atSender bool) string {
+func (k kase) comparable(f frame, number uint16, atSender bool) string {
 	p, err := parse(f.data[14:])
-	return string(normal(f.data[14:], f.partial, err == nil && k.madeByKernel(p, atSender)))
+	if err != nil {
+		return string(f.data[14:])
+	}
+	// A kernel on the way that puts IPv6 datagrams together, as it does for
+	// connection tracking, draws a new identification when it takes them apart.
+	renewed := p.v6 && p.isFragment && p.fragmentID != uint32(number)
+	return string(normal(f.data[14:], f.partial, renewed || k.madeByKernel(p, atSender)))
 }
 
 // ordinary says that a kernel makes the packets of the case.
@@ -217,7 +223,7 @@ func (c *course) take(t *testing.T, p path, b between, s step, marks *books) {
 		n, ok := caseOf(f, marks)
 		return ok && n == b.number
 	}
-	waitAny([]*sniffer{here, there}, []int{hereFrom, thereFrom}, 150*time.Millisecond, awaited)
+	waitAny([]*sniffer{here, there}, []int{hereFrom, thereFrom}, 300*time.Millisecond, awaited)
 }
 
 // settle waits until nothing has come for a while.

@@ -16,7 +16,7 @@ type sender struct {
 	v4, v6 int
 }
 
-// send starts a sender, which ends with the test. The kernel writes nothing
+// newSender starts a sender, which ends with the test. The kernel writes nothing
 // into its packets but what is already there (length and checksum of IPv4
 // headers), and takes no notice of what it learned about MTUs of paths.
 func newSender(t *testing.T, l *lab.Lab, end string) *sender {
