@@ -96,7 +96,7 @@ func TestSemantics32WhatCompilesToTooMuchIsRefused(t *testing.T) {
 			"clauses",
 			datapath.Limits{Clauses: 300},
 			manyRules(200),
-			[]string{"would need 400 conjunction clauses (now 0)", "the limit is 300", "limits.clauses"},
+			[]string{"would need 800 conjunction clauses (now 0)", "the limit is 300", "limits.clauses"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

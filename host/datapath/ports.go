@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/sluice-net/sluice/abi"
 	of "github.com/sluice-net/sluice/host/openflow"
@@ -41,6 +42,51 @@ func portMatch(p abi.Port) []of.Match {
 	var out []of.Match
 	for _, r := range maskedRange(p.First, max(p.First, p.Last)) {
 		out = append(out, with(of.CTTpDst.Masked(uint64(r.value), uint64(r.mask))))
+	}
+	return out
+}
+
+// laterFragments are matches for the fragments of a protocol that are not the
+// first of their datagram. The userspace datapath judges the datagram as a whole
+// and tells each fragment of its connection, but not of its ports, so such
+// fragments pass where any port of the protocol does: without their first
+// fragment, which is judged by its ports, they are worth nothing. The kernel's
+// datapath knows no fragments at this point, as it puts datagrams together.
+func laterFragments(p abi.Protocol) []of.Match {
+	var out []of.Match
+	for _, eth := range []uint64{ethIPv4, ethIPv6} {
+		clauses := []of.Clause{
+			state(ctTracked, ctTracked|ctInvalid), of.EthType.Is(eth), of.IPFrag.Masked(of.FragLater, of.FragLater),
+		}
+		if p != abi.AnyProtocol {
+			clauses = append(clauses, of.CTNwProto.Is(uint64(p)))
+		}
+		out = append(out, of.MatchOf(clauses...))
+	}
+	return out
+}
+
+// lettingThrough adds to the port matches of a rule, unless it denies, those of
+// later fragments.
+func lettingThrough(action abi.Action, matches []of.Match, protocols ...abi.Protocol) []of.Match {
+	if action == abi.Deny || action == abi.Reject {
+		return matches
+	}
+	for i, p := range protocols {
+		if !slices.Contains(protocols[:i], p) {
+			matches = append(matches, laterFragments(p)...)
+		}
+	}
+	return matches
+}
+
+// withPorts are the protocols of which a rule names ports by number.
+func withPorts(ports []abi.Port) []abi.Protocol {
+	var out []abi.Protocol
+	for _, p := range ports {
+		if p.Name == "" && (p.ICMP != nil || p.First|p.Last != 0) {
+			out = append(out, p.Protocol)
+		}
 	}
 	return out
 }

@@ -143,9 +143,9 @@ func (c *rules) part(r *rule, key partKey) *part {
 	}
 	p := &part{partKey: key, rule: r}
 	if p.named() {
-		p.matches = namedMatch(key.port, key.number)
+		p.matches = lettingThrough(r.spec.Action, namedMatch(key.port, key.number), key.port.protocol)
 	} else {
-		p.matches = portMatches(r.spec.Ports)
+		p.matches = lettingThrough(r.spec.Action, portMatches(r.spec.Ports), withPorts(r.spec.Ports)...)
 	}
 	p.id = c.identify(p)
 	p.signature = p.sign()

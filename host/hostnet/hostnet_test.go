@@ -180,9 +180,9 @@ func TestRoutesMoveAndComeBackExactly(t *testing.T) {
 		"unicast 10.1.0.2 dev sluice-gw0 table main proto boot scope host src 10.1.0.1 mtu 1500",
 		"10.1.0.2 dev sluice-gw0 table 77 proto boot scope link src 10.1.0.1 metric 5 mtu 1300",
 		"192.168.9.0/24 via 10.1.0.2 dev sluice-gw0 table main proto boot scope global src 10.1.0.1 onlink mtu 1500",
-		"fd00:1::2 dev sluice-gw0 table main proto boot scope global src fd00:1::1 metric 1024 mtu 1500",
-		"fd00:1::2 dev sluice-gw0 table 77 proto boot scope global src fd00:1::1 metric 1024 mtu 1500",
-		"fd00:9::/64 via fd00:1::2 dev sluice-gw0 table main proto boot scope global src fd00:1::1 metric 50 onlink mtu 1500",
+		"fd00:1::2 dev sluice-gw0 table main proto boot scope global src fd00:1::1 metric 1024 mtu lock 1500",
+		"fd00:1::2 dev sluice-gw0 table 77 proto boot scope global src fd00:1::1 metric 1024 mtu lock 1500",
+		"fd00:9::/64 via fd00:1::2 dev sluice-gw0 table main proto boot scope global src fd00:1::1 metric 50 onlink mtu lock 1500",
 		"local 10.1.0.1 dev veth0", "local fd00:1::1 dev veth0",
 	} {
 		if !strings.Contains(after, want) {

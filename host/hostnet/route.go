@@ -75,7 +75,7 @@ func (r Route) on(link int) *netlink.Route {
 // same says whether the route is in force through the link. The kernel fills in what was left open.
 func (r Route) same(have Route) bool {
 	return have.Destination == r.Destination && have.Table == r.Table && have.Gateway == r.Gateway && have.Source == r.Source &&
-		have.Scope == r.Scope && have.Priority == r.Priority && have.TOS == r.TOS && have.MTU == r.MTU
+		have.Scope == r.Scope && have.Priority == r.Priority && have.TOS == r.TOS && have.MTU == r.MTU && have.MTULock == r.MTULock
 }
 
 // String reads like ip-route(8).

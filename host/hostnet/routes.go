@@ -104,6 +104,11 @@ func (h *Host) moved(r Route, m Move) (Route, bool) {
 	if r.MTU == 0 || r.MTU > m.MTU {
 		r.MTU = m.MTU
 	}
+	if r.Destination.Addr().Is6() {
+		// When it forwards, Linux looks at the MTU of an IPv6 route in time, before
+		// the hop limit is counted down, only if it is locked.
+		r.MTULock = true
+	}
 	if r.Gateway.IsValid() { // the gateway has no address that could make the next hop reachable
 		r.Flags |= int(netlink.FLAG_ONLINK)
 	}

@@ -30,7 +30,23 @@ const (
 	// retryDirectory is how often a directory that does not exist is looked for:
 	// there is nothing that would announce it.
 	retryDirectory = time.Second
+	// lookAgain is how often the file is looked at without a notice, for file
+	// systems that give none and notices that were lost.
+	lookAgain = 5 * time.Second
 )
+
+// stamp changes when a file does, as far as that shows without reading it.
+func stamp(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err.Error()
+	}
+	inode := uint64(0)
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		inode = s.Ino
+	}
+	return fmt.Sprint(info.ModTime().UnixNano(), info.Size(), inode)
+}
 
 // watchFile sends the file's content, then again after every change, until ctx
 // ends. It watches the directory, so that a file that is replaced by a rename is
@@ -61,11 +77,14 @@ func watchDirectory(ctx context.Context, path string, out chan<- reading) error 
 	if err := watcher.Add(dir); err != nil {
 		return err
 	}
-	send(ctx, out, readFile(path))
 	var (
 		settle <-chan time.Time
 		since  time.Time
+		last   = stamp(path) // taken before reading: a change after it is seen
 	)
+	send(ctx, out, readFile(path))
+	look := time.NewTicker(lookAgain)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -90,8 +109,13 @@ func watchDirectory(ctx context.Context, path string, out chan<- reading) error 
 			if time.Since(since) < patience {
 				settle = time.After(quiet)
 			}
+		case <-look.C:
+			if settle == nil && stamp(path) != last {
+				settle = time.After(quiet)
+			}
 		case <-settle:
 			settle = nil
+			last = stamp(path)
 			send(ctx, out, readFile(path))
 		}
 	}

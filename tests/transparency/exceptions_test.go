@@ -41,11 +41,6 @@ func exceptions() []exception {
 			reason: "the bridge does not know that the receiver's MTU is smaller than the sender's, and the packet is lost",
 		},
 		{
-			paths: []string{"Pod > small Pod, two nodes", "external > small Pod"}, v6: true,
-			cases:  []string{"as large as the MTU UDP", "as large as the MTU TCP"},
-			reason: "the MTU of an IPv6 route is looked at after the hop limit was decremented, that of a device before: Packet Too Big comes, but quotes a hop limit that is one smaller",
-		},
-		{
 			netdev: true, v4: true, v6: true, cases: []string{"first one only fragments"},
 			reason: "the userspace datapath holds fragments back until the datagram is whole",
 		},
