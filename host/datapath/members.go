@@ -39,8 +39,7 @@ type namedPort struct {
 	name     string
 }
 
-// members are the lookups from addresses to classes and blocks. A class is
-// looked up only while something mentions it.
+// members are the lookups from addresses to classes and blocks.
 type members struct {
 	book    *book
 	inv     *inventory.Inventory
@@ -48,7 +47,10 @@ type members struct {
 	of      map[netip.Addr]inventory.ClassID
 	stale   map[netip.Addr]struct{} // addresses whose flows must be looked at
 	shown   map[netip.Addr]struct{} // addresses that have flows
-	every   *set                    // all classes there are
+	// mentioned counts the classes that anything mentions.
+	mentioned int
+	all       bool // all addresses are looked up
+	every     *set // all classes there are
 }
 
 func newMembers(b *book, inv *inventory.Inventory) *members {
@@ -87,6 +89,11 @@ func (m *members) mention(id inventory.ClassID, by int) {
 	before := c.mentions > 0
 	c.mentions += by
 	if before != (c.mentions > 0) {
+		if before {
+			m.mentioned--
+		} else {
+			m.mentioned++
+		}
 		for a := range c.addresses {
 			m.stale[a] = struct{}{}
 		}
@@ -108,12 +115,35 @@ func (m *members) move(a netip.Addr, to inventory.ClassID) {
 	m.stale[a] = struct{}{}
 }
 
-// settle writes the lookups of all addresses that were touched, and forgets
-// classes that nothing is left of.
+// A node looks up all addresses that it knows, so that a rule about classes that
+// no rule has mentioned before costs no flow per Pod; but only if there is any
+// rule, and only up to this many addresses: beyond, a class is looked up while
+// something mentions it, as two flows for each Pod of a large cluster would be
+// most of all flows. The two bounds lie apart, so that Pods that come and go do
+// not make all lookups come and go.
+const (
+	lookUpAll  = 20_000
+	lookUpLess = 25_000
+)
+
+// decide says whether all addresses are looked up from now on.
+func (m *members) decide() {
+	all := m.mentioned > 0 && len(m.of) <= lookUpAll || m.mentioned > 0 && m.all && len(m.of) <= lookUpLess
+	if all == m.all {
+		return
+	}
+	m.all = all
+	for a := range m.of {
+		m.stale[a] = struct{}{}
+	}
+}
+
+// settle writes the lookups of all addresses that were touched.
 func (m *members) settle() {
+	m.decide()
 	for a := range m.stale {
 		id, known := m.of[a]
-		wanted := known && m.class(id).mentions > 0
+		wanted := known && (m.all || m.class(id).mentions > 0)
 		_, shown := m.shown[a]
 		switch {
 		case wanted:

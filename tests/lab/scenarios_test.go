@@ -64,7 +64,7 @@ func packets(t *testing.T, binaries lab.Paths, folder string) *lab.Matrix {
 
 // model is what `sluicectl verdict` says of the same manifests, with the
 // external host's addresses as further senders.
-func model(t *testing.T, binaries lab.Paths, folder string) *lab.Matrix {
+func model(t *testing.T, binaries lab.Paths, folder string, more ...string) *lab.Matrix {
 	t.Helper()
 	objects, err := lab.Load([]string{folder})
 	if err != nil {
@@ -74,7 +74,7 @@ func model(t *testing.T, binaries lab.Paths, folder string) *lab.Matrix {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"verdict", "--manifests", folder, "--probe-all", "-o", "json"}
+	args := append([]string{"verdict", "--manifests", folder, "--probe-all", "-o", "json"}, more...)
 	outside := make(map[string]bool)
 	for _, address := range plan.External {
 		args = append(args, "--address", address.String())
