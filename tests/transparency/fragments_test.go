@@ -22,7 +22,7 @@ spec:
 
 // SEMANTICS 29: fragments are judged as the whole packet, whichever comes first
 // and although only one of them has ports.
-func TestFragmentsAreJudgedAsTheWholePacket(t *testing.T) {
+func TestSemantics29FragmentsAreJudgedAsTheWholePacket(t *testing.T) {
 	t.Parallel()
 	l := start(t, lab.Options{})
 	c := newCourse(t, l, false, 1500)

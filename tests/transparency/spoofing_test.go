@@ -11,7 +11,7 @@ import (
 
 // SEMANTICS 30: what a Pod sends with an address that is not its own reaches
 // nobody, and leaves nothing in conntrack.
-func TestSpoofedSources(t *testing.T) {
+func TestSemantics30SpoofedSources(t *testing.T) {
 	t.Parallel()
 	l := start(t, lab.Options{})
 	c := newCourse(t, l, false, 1500)
