@@ -39,7 +39,7 @@ func TestChainOfRealPlugins(t *testing.T) {
 	w.pings(w.ns, "10.1.0.2", "fd00:1::2")
 	w.pings(pod, "10.1.0.1", "fd00:1::1")
 	routes := command(t, "ip", "-n", w.ns, "route", "show", "10.1.0.2") + command(t, "ip", "-n", w.ns, "-6", "route", "show", "fd00:1::2")
-	if strings.Count(routes, "dev sluice-gw0") != 2 || !strings.Contains(routes, "src 10.1.0.1") || strings.Count(routes, "mtu 1400") != 2 {
+	if strings.Count(routes, "dev sluice-gw0") != 2 || !strings.Contains(routes, "src 10.1.0.1") || !strings.Contains(routes, " mtu 1400") || !strings.Contains(routes, "mtu lock 1400") {
 		t.Errorf("routes: %s", routes)
 	}
 	if err := w.cni().CheckNetworkList(w.ctx, list, conf); err != nil && !strings.Contains(err.Error(), "ptp") {
