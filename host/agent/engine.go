@@ -189,15 +189,20 @@ func (e *engine) Commit(ctx context.Context, layer *policy.Layer, txn *policy.Tx
 	if err := txn.Check(); err != nil {
 		return err
 	}
-	delta := txn.Delta()
+	delta, module := txn.Delta(), layer.Module()
+	var before policy.Delta
+	var held, first bool
 	return e.do(ctx, task{
 		alone: true,
 		change: func() error {
+			before = e.dp.Inverse(delta)
 			if err := e.dp.Commit(delta); err != nil {
 				return err
 			}
-			e.layers[layer.Module()] = layer
-			delete(e.waiting, layer.Module())
+			_, held = e.waiting[module]
+			first = e.layers[module] == nil
+			e.layers[module] = layer
+			delete(e.waiting, module)
 			return nil
 		},
 		settle: func(err error) error {
@@ -205,57 +210,20 @@ func (e *engine) Commit(ctx context.Context, layer *policy.Layer, txn *policy.Tx
 				layer.Commit(txn)
 				return nil
 			}
-			if undoErr := e.dp.Restore(inverse(layer, delta)); undoErr != nil {
-				e.log.Error("taking a transaction back", "module", layer.Module(), "error", undoErr)
+			if undoErr := e.dp.Restore(before); undoErr != nil {
+				e.log.Error("taking a transaction back", "module", module, "error", undoErr)
+			}
+			// The node goes on waiting for the module: what its first commit was
+			// to close must not be opened by somebody else's next one.
+			if held {
+				e.waiting[module] = struct{}{}
+			}
+			if first {
+				delete(e.layers, module)
 			}
 			return err
 		},
 	})
-}
-
-// inverse is the change that takes delta back, from what the layer held before.
-func inverse(l *policy.Layer, d policy.Delta) policy.Delta {
-	back := policy.Delta{Module: d.Module, Order: d.Order}
-	restore := func(k policy.Key) {
-		if s, had := l.Set(k.Name); had {
-			back.PutSets = append(back.PutSets, s)
-		} else {
-			back.DeleteSets = append(back.DeleteSets, k)
-		}
-	}
-	for _, s := range d.PutSets {
-		restore(s.Key)
-	}
-	for _, k := range d.DeleteSets {
-		restore(k)
-	}
-	restoreRule := func(k policy.Key) {
-		if r, had := l.Rule(k.Name); had {
-			back.PutRules = append(back.PutRules, r)
-		} else {
-			back.DeleteRules = append(back.DeleteRules, k)
-		}
-	}
-	for _, r := range d.PutRules {
-		restoreRule(r.Key)
-	}
-	for _, k := range d.DeleteRules {
-		restoreRule(k)
-	}
-	restoreIsolation := func(k policy.Key) {
-		if i, had := l.Isolation(k.Name); had {
-			back.PutIsolations = append(back.PutIsolations, i)
-		} else {
-			back.DeleteIsolations = append(back.DeleteIsolations, k)
-		}
-	}
-	for _, i := range d.PutIsolations {
-		restoreIsolation(i.Key)
-	}
-	for _, k := range d.DeleteIsolations {
-		restoreIsolation(k)
-	}
-	return back
 }
 
 // AttachPod wires a Pod and returns once its policy is in force.

@@ -101,7 +101,7 @@ func (a allowance) check(now load, stopped bool) error {
 func (d *Datapath) Commit(delta policy.Delta) error {
 	// What is pending belongs to nobody's transaction.
 	d.Refresh()
-	before := d.inverse(delta)
+	before := d.Inverse(delta)
 	allowed := allowance{Limits: d.limits, module: delta.Module, before: d.book.load()}
 	if err := d.apply(delta, before, allowed); err != nil {
 		return err
@@ -116,11 +116,11 @@ func (d *Datapath) Commit(delta policy.Delta) error {
 // Restore is Commit of what was in force before: nothing bounds it.
 func (d *Datapath) Restore(delta policy.Delta) error {
 	d.Refresh()
-	return d.apply(delta, d.inverse(delta), allowance{})
+	return d.apply(delta, d.Inverse(delta), allowance{})
 }
 
-// inverse is the change that takes another back.
-func (d *Datapath) inverse(delta policy.Delta) policy.Delta {
+// Inverse is the change that takes another back, which has not been made yet.
+func (d *Datapath) Inverse(delta policy.Delta) policy.Delta {
 	u := policy.Delta{Module: delta.Module, Order: delta.Order}
 	set := func(k policy.Key) {
 		if s := d.rules.sets[k]; s != nil && s.spec != nil {
