@@ -218,7 +218,8 @@ func TestKilledLabIsSweptUp(t *testing.T) {
 			programs(t, policyFree)
 			dir := shortDir(t)
 			victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledLabIsSweptUp$", "-test.v")
-			victim.Env = append(os.Environ(), inPrivate+"=victim", "SLUICE_TEST_DIR="+dir)
+			// What it makes for itself, it has no time to remove.
+			victim.Env = append(os.Environ(), inPrivate+"=victim", "SLUICE_TEST_DIR="+dir, "TMPDIR="+t.TempDir())
 			if policyFree {
 				victim.Env = append(victim.Env, "SLUICE_TEST_FREE=1")
 			}
