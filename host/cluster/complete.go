@@ -2,13 +2,14 @@ package cluster
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // complete fills in what the API server fills in, of the fields that Sluice
-// and its modules read (k8s.io/kubernetes, pkg/apis/core/v1/defaults.go and
-// pkg/apis/networking/v1/defaults.go).
+// and its modules read (k8s.io/kubernetes, pkg/apis/core/v1/defaults.go,
+// pkg/apis/discovery/v1/defaults.go and pkg/apis/networking/v1/defaults.go).
 func complete(object metav1.Object) {
 	switch object := object.(type) {
 	case *corev1.Pod:
@@ -19,6 +20,12 @@ func complete(object metav1.Object) {
 		completeNamespace(object)
 	case *corev1.Node:
 		object.Kind, object.APIVersion = "Node", "v1"
+	case *corev1.Service:
+		object.Kind, object.APIVersion = "Service", "v1"
+		completeService(object)
+	case *discoveryv1.EndpointSlice:
+		object.Kind, object.APIVersion = "EndpointSlice", "discovery.k8s.io/v1"
+		completeEndpointSlice(object)
 	case *networkingv1.NetworkPolicy:
 		object.Kind, object.APIVersion = "NetworkPolicy", "networking.k8s.io/v1"
 		completeNetworkPolicy(object)

@@ -185,7 +185,7 @@ func (c *contents) generic(at place, raw []byte, head header) {
 	}
 	e := entry{document: at.document, generic: true, key: key{resource, head.Metadata.Namespace, head.Metadata.Name}}
 	e.title = title(head.Kind, e.key)
-	e.hint = fmt.Sprintf("unknown kind (apiVersion %s): Sluice itself reads Pod, Namespace, Node and NetworkPolicy, and no module watches %s: remove the document, or load the module that it is for",
+	e.hint = fmt.Sprintf("unknown kind (apiVersion %s): Sluice itself reads Pod, Namespace, Node, Service, EndpointSlice and NetworkPolicy, and no module watches %s: remove the document, or load the module that it is for",
 		head.APIVersion, resource)
 	defer func() { c.entries = append(c.entries, e) }()
 	problem := func(field, reason string) {

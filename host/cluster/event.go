@@ -35,6 +35,8 @@ const (
 	Pods            = "pods"
 	Namespaces      = "namespaces"
 	Nodes           = "nodes"
+	Services        = "services"
+	EndpointSlices  = "endpointslices.discovery.k8s.io"
 	NetworkPolicies = "networkpolicies.networking.k8s.io"
 )
 
@@ -53,8 +55,9 @@ type Event struct {
 	// JSON is the object as in the API, after defaulting, without white
 	// space. It is nil for a Delete.
 	JSON []byte
-	// Object is the same as a *corev1.Pod, *corev1.Namespace or *corev1.Node;
-	// nil for every other resource and for a Delete.
+	// Object is the same as a *corev1.Pod, *corev1.Namespace, *corev1.Node,
+	// *corev1.Service or *discoveryv1.EndpointSlice; nil for every other
+	// resource and for a Delete.
 	Object any
 }
 

@@ -21,6 +21,8 @@ func FuzzLoad(f *testing.F) {
 		`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"example.org/v1","kind":"Widget","metadata":{"name":"w"},"spec":{"a":1.5,"b":[null,true]}}]}`,
 		"apiVersion: v1\nkind: Pod\nmetadata: &m {name: a, creationTimestamp: 2020-01-01T00:00:00Z}\n---\n{<<: *m}\n",
 		"a: b: c\n---\n- 1\n---\n\"\n",
+		service("clusterIPs: [10.96.0.1, fd00::1]\nsessionAffinity: ClientIP\nexternalIPs: [192.0.2.1]"),
+		endpoints("endpoints: [{addresses: [10.0.0.1], conditions: {ready: false}, nodeName: n1, hints: {forZones: [{name: a}]}}]"),
 		"kind: Pod\napiVersion: v1\nmetadata: {name: a}\nspec: {activeDeadlineSeconds: 1e3, containers: [{name: c, resources: {limits: {cpu: 1m}}}]}",
 	} {
 		f.Add([]byte(text), false)

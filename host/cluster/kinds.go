@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +29,10 @@ func knownKind(name string) (kind, bool) {
 		return kind{"v1", Namespaces, false, func() metav1.Object { return &corev1.Namespace{} }}, true
 	case "Node":
 		return kind{"v1", Nodes, false, func() metav1.Object { return &corev1.Node{} }}, true
+	case "Service":
+		return kind{"v1", Services, true, func() metav1.Object { return &corev1.Service{} }}, true
+	case "EndpointSlice":
+		return kind{"discovery.k8s.io/v1", EndpointSlices, true, func() metav1.Object { return &discoveryv1.EndpointSlice{} }}, true
 	case "NetworkPolicy":
 		return kind{"networking.k8s.io/v1", NetworkPolicies, true, func() metav1.Object { return &networkingv1.NetworkPolicy{} }}, true
 	default:

@@ -400,7 +400,7 @@ func TestPodBeforeRun(t *testing.T) {
 func TestWatchMore(t *testing.T) {
 	dir := write(t, map[string]string{"a.yaml": "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: w}\n"})
 	m, r := start(t, dir, Options{Paths: []string{dir}})
-	r.expect(t, "problems\na.yaml, document 1: Widget w: kind: unknown kind (apiVersion example.org/v1): Sluice itself reads Pod, Namespace, Node and NetworkPolicy, and no module watches widgets.example.org: remove the document, or load the module that it is for", "synced")
+	r.expect(t, "problems\na.yaml, document 1: Widget w: kind: unknown kind (apiVersion example.org/v1): Sluice itself reads Pod, Namespace, Node, Service, EndpointSlice and NetworkPolicy, and no module watches widgets.example.org: remove the document, or load the module that it is for", "synced")
 	if err := m.Watch(context.Background(), []string{"widgets.example.org"}); err != nil {
 		t.Fatal(err)
 	}

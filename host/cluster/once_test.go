@@ -186,7 +186,7 @@ metadata: {name: g}
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	want := `a.yaml, document 3: Widget: metadata.name: is missing: give the object a name
-a.yaml, document 4: Gadget g: kind: unknown kind (apiVersion example.org/v1): Sluice itself reads Pod, Namespace, Node and NetworkPolicy, and no module watches gadgets.example.org: remove the document, or load the module that it is for`
+a.yaml, document 4: Gadget g: kind: unknown kind (apiVersion example.org/v1): Sluice itself reads Pod, Namespace, Node, Service, EndpointSlice and NetworkPolicy, and no module watches gadgets.example.org: remove the document, or load the module that it is for`
 	if got := told(dir, problems); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

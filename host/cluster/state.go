@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -239,7 +240,7 @@ func put(k key, read metav1.Object, version int64) Event {
 		Generation: version, JSON: encode(numbered),
 	}
 	switch numbered := numbered.(type) {
-	case *corev1.Pod, *corev1.Namespace, *corev1.Node:
+	case *corev1.Pod, *corev1.Namespace, *corev1.Node, *corev1.Service, *discoveryv1.EndpointSlice:
 		event.Object = numbered
 	}
 	return event

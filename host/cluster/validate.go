@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	objectvalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +22,10 @@ func validate(object metav1.Object) field.ErrorList {
 		return objectvalidation.ValidateObjectMeta(&object.ObjectMeta, false, objectvalidation.ValidateNamespaceName, field.NewPath("metadata"))
 	case *corev1.Node:
 		return validateNode(object)
+	case *corev1.Service:
+		return validateService(object)
+	case *discoveryv1.EndpointSlice:
+		return validateEndpointSlice(object)
 	case *networkingv1.NetworkPolicy:
 		errs := objectvalidation.ValidateObjectMeta(&object.ObjectMeta, true, objectvalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
 		return append(errs, validateNetworkPolicy(&object.Spec, field.NewPath("spec"))...)
