@@ -100,8 +100,12 @@ lint: $(EMBEDDED) ## gofumpt and staticcheck
 unit: $(EMBEDDED) ## tests of every package, with the race detector and the seeds of the fuzz tests
 	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 10m $$($(GO) list ./... | grep -v '/sluice/tests/')
 
+.PHONY: cluster-api
+cluster-api:
+	$(GO) run ./tests/cluster build api
+
 .PHONY: lab
-lab: build ## tests on real Open vSwitch in network namespaces; they need root
+lab: build cluster-api ## tests on real Open vSwitch in network namespaces; they need root
 	$(GO) test -vet=off -p 1 -timeout 20m ./tests/...
 
 .PHONY: test-kernel

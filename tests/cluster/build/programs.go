@@ -1,0 +1,59 @@
+package build
+
+// The folders of pins.
+const (
+	etcd       = "etcd"
+	kubernetes = "kubernetes"
+	coredns    = "coredns"
+	sluice     = "" // Sluice's own go.mod
+)
+
+// program says what a program is built of.
+type program struct {
+	pins string // the folder whose go.mod pins it
+	pkg  string
+	test bool // a test binary: `go test -c`
+}
+
+// Names of programs, as Programs takes them.
+const (
+	Etcd              = "etcd"
+	APIServer         = "kube-apiserver"
+	ControllerManager = "kube-controller-manager"
+	Scheduler         = "kube-scheduler"
+	Kubelet           = "kubelet"
+	KubeProxy         = "kube-proxy"
+	Kubectl           = "kubectl"
+	CoreDNS           = "coredns"
+	Agnhost           = "agnhost"
+	E2E               = "e2e.test"
+
+	// The primary CNI of a node, and what its runtime asks for beside it.
+	PTP       = "ptp"
+	HostLocal = "host-local"
+	Portmap   = "portmap"
+	Loopback  = "loopback"
+)
+
+func programs() map[string]program {
+	const (
+		kube    = "k8s.io/kubernetes/"
+		plugins = "github.com/containernetworking/plugins/plugins/"
+	)
+	return map[string]program{
+		Etcd:              {pins: etcd, pkg: "go.etcd.io/etcd/server/v3"},
+		APIServer:         {pins: kubernetes, pkg: kube + "cmd/kube-apiserver"},
+		ControllerManager: {pins: kubernetes, pkg: kube + "cmd/kube-controller-manager"},
+		Scheduler:         {pins: kubernetes, pkg: kube + "cmd/kube-scheduler"},
+		Kubelet:           {pins: kubernetes, pkg: kube + "cmd/kubelet"},
+		KubeProxy:         {pins: kubernetes, pkg: kube + "cmd/kube-proxy"},
+		Kubectl:           {pins: kubernetes, pkg: kube + "cmd/kubectl"},
+		Agnhost:           {pins: kubernetes, pkg: kube + "test/images/agnhost"},
+		E2E:               {pins: kubernetes, pkg: kube + "test/e2e", test: true},
+		CoreDNS:           {pins: coredns, pkg: "."},
+		PTP:               {pins: sluice, pkg: plugins + "main/ptp"},
+		HostLocal:         {pins: sluice, pkg: plugins + "ipam/host-local"},
+		Portmap:           {pins: sluice, pkg: plugins + "meta/portmap"},
+		Loopback:          {pins: sluice, pkg: plugins + "main/loopback"},
+	}
+}
