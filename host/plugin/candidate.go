@@ -94,13 +94,19 @@ func (m *Module) cutOver(ctx context.Context, c *candidate) error {
 		}
 		c.base = m.commits
 	}
+	if err := m.review(ctx, c); err != nil {
+		return err
+	}
 	return m.commit(ctx, c.txn)
 }
 
-// commit hands a transaction to the agent's writer.
+// commit hands a transaction to the agent's writer, or for a shadow only keeps
+// what it says.
 func (m *Module) commit(ctx context.Context, t *transaction) error {
 	t.used = true
-	if err := m.options.Committer.Commit(ctx, m.layer, t.txn); err != nil {
+	if m.spec.Mode == Shadow {
+		m.layer.Commit(t.txn)
+	} else if err := m.options.Committer.Commit(ctx, m.layer, t.txn); err != nil {
 		return &notCommitted{err}
 	}
 	m.commits++

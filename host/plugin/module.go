@@ -38,6 +38,7 @@ type Module struct {
 	readings    chan reading
 	candidates  chan *candidate
 	reconfigure chan struct{}
+	acceptances chan acceptance
 
 	numbers    int    // generations read so far
 	newest     string // digest of the last reading
@@ -50,6 +51,10 @@ type Module struct {
 	previous *image      // what served before, to fall back on
 	failures int         // of serving, in a row
 	commits  int         // of the layer
+
+	tookOver time.Time // when serving did
+	rejected *image    // kept out until the file changes or the operator accepts it
+	accepted string    // the digest that the operator accepted last
 
 	inFlight  *flight    // the candidate that is being prepared
 	pending   *candidate // ready, but the Committer could not
@@ -80,11 +85,13 @@ func newModule(s *Supervisor, spec Spec, layer *policy.Layer, limits abi.Limits)
 		readings:    make(chan reading),
 		candidates:  make(chan *candidate),
 		reconfigure: make(chan struct{}, 1),
+		acceptances: make(chan acceptance),
 		startAt:     stopped(),
 		cutAt:       stopped(),
 		againAt:     stopped(),
 	}
 	m.view.Name, m.view.Order, m.view.State, m.view.Since = spec.Name, spec.Order, Waiting, m.now()
+	m.view.Mode = spec.Mode
 	return m
 }
 
@@ -164,6 +171,8 @@ func (m *Module) run(ctx context.Context) {
 				m.current.config, m.current.stale = m.configuration(), true
 				m.serve(ctx)
 			}
+		case a := <-m.acceptances:
+			m.accept(ctx, a)
 		case <-died:
 			m.crashed(m.current.process.PostMortem("waiting for events"))
 		}
@@ -237,6 +246,10 @@ func (m *Module) serve(ctx context.Context) {
 		// The module believes to be in force what is not. It goes on, but from
 		// the whole state: after the next event, or a pause.
 		m.record(g.number, err)
+		if refused != nil && m.onProbation() {
+			m.goBack(err)
+			return
+		}
 		g.stale = true
 		m.held = failed != nil
 		m.misses++

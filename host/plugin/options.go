@@ -37,6 +37,11 @@ type Options struct {
 	// RestartMin and RestartMax bound the pause before a generation is started
 	// again; it doubles with each failure in a row. Defaults 100 ms and 30 s.
 	RestartMin, RestartMax time.Duration
+	// Reviewer is needed for modules with a Rollout.
+	Reviewer Reviewer
+	// Probation is how long after it took over from another generation any failure
+	// of one makes the module return to that one. Default 1 min.
+	Probation time.Duration
 	// StableAfter is how long a generation must have worked for its earlier
 	// failures to be forgotten. Default 1 min.
 	StableAfter time.Duration
@@ -63,6 +68,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.RestartMin, 100*time.Millisecond)
 	orElse(&o.RestartMax, 30*time.Second)
 	orElse(&o.StableAfter, time.Minute)
+	orElse(&o.Probation, time.Minute)
 	o.Limits = overlay(o.Limits, abi.Limits{
 		MemoryMiB: DefaultMemoryMiB, BatchMillis: DefaultBatchMillis, SnapshotMillis: DefaultSnapshotMillis,
 		Rules: policy.DefaultRules, Sets: policy.DefaultSets, Addresses: policy.DefaultAddresses,
@@ -81,6 +87,9 @@ type Spec struct {
 
 	Grant  Grant
 	Config json.RawMessage // handed to the module as abi.Configure; may be nil
+
+	Mode    Mode
+	Rollout Rollout
 }
 
 // Grant is what the operator allows. What a module has is what its manifest asks

@@ -18,10 +18,13 @@ func (m *Module) take(ctx context.Context, r reading) {
 	switch {
 	case m.wanted != nil && m.wanted.digest == digest:
 		return // on its way
+	case m.rejected != nil && m.rejected.digest == digest:
+		return // it was told why
 	case m.serving != nil && m.serving.digest == digest:
 		if m.newest != digest { // the file is again what serves
 			m.newest = digest
 			m.drop()
+			m.letIn()
 			m.forgive()
 		} else if again {
 			m.forgive()
@@ -38,6 +41,7 @@ func (m *Module) take(ctx context.Context, r reading) {
 		return
 	}
 	m.drop()
+	m.letIn()
 	m.wanted = i
 	m.schedule(i)
 	m.start(ctx)
@@ -117,12 +121,23 @@ func (m *Module) conclude(ctx context.Context, c *candidate) {
 	}
 	m.pending = nil
 	err := m.cutOver(ctx, c)
-	var failed *notCommitted
+	var (
+		failed *notCommitted
+		over   *tooFar
+	)
 	switch {
 	case err == nil:
 		m.takeOver(ctx, c)
 	case ctx.Err() != nil:
 		c.end()
+	case errors.As(err, &over):
+		c.end()
+		m.record(c.number, err)
+		m.keepOut(c.image, err, false)
+		m.wanted, m.attempts = nil, 0
+		if m.current == nil { // it died meanwhile
+			m.startAgain()
+		}
 	case errors.As(err, &failed):
 		// It is not the module's fault, so the candidate stays ready.
 		m.record(c.number, err)
@@ -150,7 +165,7 @@ func (m *Module) takeOver(ctx context.Context, c *candidate) {
 		if m.serving != nil {
 			m.tally.reloaded()
 		}
-		m.previous, m.serving = m.serving, c.image
+		m.previous, m.serving, m.tookOver = m.serving, c.image, m.now()
 		m.failures = 0
 		m.forgive()
 		m.log.Info("a generation took over", "generation", c.number, "version", c.manifest.Version, "digest", c.digest)
@@ -198,6 +213,11 @@ func (m *Module) failedToStart(ctx context.Context, i *image, err error) {
 // stays.
 func (m *Module) crashed(err error) {
 	g := m.current
+	if m.onProbation() {
+		m.record(g.number, err)
+		m.goBack(err)
+		return
+	}
 	m.current = nil
 	m.held = false
 	m.againAt.Stop()

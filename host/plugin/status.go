@@ -22,6 +22,7 @@ const (
 type Status struct {
 	Name  string
 	Order int
+	Mode  Mode
 	State State
 	Since time.Time // in this state
 
@@ -35,6 +36,9 @@ type Status struct {
 	// stays until a newer generation takes over.
 	LastError   string
 	LastErrorAt time.Time
+	// Rejected is the generation that is kept out, or was taken back; nil: none is.
+	Rejected  *Rejection
+	Rollbacks uint64
 
 	PID         int           // of the sandbox; 0: there is none
 	RSS         int64         // bytes resident of the sandbox
@@ -60,10 +64,10 @@ type tally struct {
 }
 
 type counts struct {
-	batches, requests, refused, commits, restarts, reloads, logDropped uint64
-	lastBatch                                                          time.Duration
-	lastCommit                                                         time.Time
-	lastRefusal                                                        string
+	batches, requests, refused, commits, restarts, reloads, rollbacks, logDropped uint64
+	lastBatch                                                                     time.Duration
+	lastCommit                                                                    time.Time
+	lastRefusal                                                                   string
 }
 
 func (t *tally) batch(took time.Duration, requests, refused int, why error) {
@@ -103,6 +107,12 @@ func (t *tally) reloaded() {
 	t.reloads++
 }
 
+func (t *tally) rolledBack() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rollbacks++
+}
+
 func (t *tally) read() counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -117,6 +127,7 @@ func (m *Module) Status() Status {
 	c := m.tally.read()
 	s.Batches, s.Requests, s.Refused, s.LastRefusal = c.batches, c.requests, c.refused, c.lastRefusal
 	s.Commits, s.LastCommit, s.Restarts, s.Reloads = c.commits, c.lastCommit, c.restarts, c.reloads
+	s.Rollbacks = c.rollbacks
 	s.LastBatch, s.LogDropped = c.lastBatch, c.logDropped
 	size := m.layer.Size()
 	s.Rules, s.Sets, s.Addresses = size.Rules, size.Sets, size.Addresses

@@ -87,6 +87,8 @@ func (s Spec) check() error {
 		return errors.New("a module needs a name")
 	case (s.Path == "") == (s.Wasm == nil):
 		return fmt.Errorf("module %q: give either Path or Wasm", s.Name)
+	case s.Mode == Shadow && !s.Rollout.unbounded():
+		return fmt.Errorf("module %q: a rollout bounds what is put in force, and a shadow puts nothing in force: leave one of them out", s.Name)
 	case len(s.Config) > 0 && !json.Valid(s.Config):
 		return fmt.Errorf("module %q: its configuration is not JSON", s.Name)
 	}
@@ -104,7 +106,9 @@ func (s *Supervisor) Remove(ctx context.Context, name string) error {
 		return fmt.Errorf("module %q: there is none of this name", name)
 	}
 	m.stop()
-	if err := s.options.Committer.Commit(ctx, m.layer, m.layer.Begin(true)); err != nil {
+	if m.spec.Mode == Shadow {
+		m.layer.Commit(m.layer.Begin(true))
+	} else if err := s.options.Committer.Commit(ctx, m.layer, m.layer.Begin(true)); err != nil {
 		return fmt.Errorf("module %q: taking its policy out of force: %w", name, err)
 	}
 	s.mu.Lock()
@@ -164,12 +168,21 @@ func (s *Supervisor) Status() []Status {
 	return list
 }
 
-// Layers of every module, in the operator's order. They may be read at any time
+// Layers of every module that is enforced, in the operator's order. They may be read at any time
 // and are written by the Committer only.
 func (s *Supervisor) Layers() []*policy.Layer {
+	return s.layers(Enforce)
+}
+
+// Shadows are the layers of the modules that are not enforced.
+func (s *Supervisor) Shadows() []*policy.Layer { return s.layers(Shadow) }
+
+func (s *Supervisor) layers(mode Mode) []*policy.Layer {
 	var list []*policy.Layer
 	for _, m := range s.inOrder() {
-		list = append(list, m.layer)
+		if m.spec.Mode == mode {
+			list = append(list, m.layer)
+		}
 	}
 	return list
 }

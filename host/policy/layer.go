@@ -92,6 +92,14 @@ func (l *Layer) Begin(reset bool) *Txn {
 	return newTxn(l, l.now.Load(), reset)
 }
 
+// Preview returns a layer that holds what this one would hold after the
+// transaction, and is never committed to.
+func (t *Txn) Preview() *Layer {
+	after := &Layer{module: t.layer.module, order: t.layer.order, grant: t.layer.grant, limits: t.layer.limits}
+	after.now.Store(t.result())
+	return after
+}
+
 // Commit makes the transaction the state in force. It panics if the
 // transaction is another layer's or the layer was committed to since Begin:
 // what was validated would not be what comes into force.

@@ -127,6 +127,12 @@ func newHouse(t testing.TB, options plugin.Options, wasm []byte) *house {
 
 func newHouseUnsynced(t testing.TB, options plugin.Options, wasm []byte) *house {
 	t.Helper()
+	return furnish(t, options, plugin.Spec{}, wasm)
+}
+
+// furnish makes a house whose module runs as spec says.
+func furnish(t testing.TB, options plugin.Options, spec plugin.Spec, wasm []byte) *house {
+	t.Helper()
 	dir := t.TempDir()
 	h := &house{recorder: &recorder{}, file: filepath.Join(dir, "module.wasm"), comm: fmt.Sprintf("sb-%d", houses.Add(1))}
 	options.Committer, options.SandboxPath = h.recorder, filepath.Join(dir, h.comm)
@@ -140,10 +146,9 @@ func newHouseUnsynced(t testing.TB, options plugin.Options, wasm []byte) *house 
 	}
 	t.Cleanup(func() { h.close(t) })
 	h.write(t, wasm)
-	if err := h.Add(plugin.Spec{
-		Name: module, Path: h.file,
-		Grant: plugin.Grant{Resources: []string{"pods"}, Tiers: []string{"network"}, Actions: []string{"allow"}},
-	}); err != nil {
+	spec.Name, spec.Path = module, h.file
+	spec.Grant = plugin.Grant{Resources: []string{"pods"}, Tiers: []string{"network"}, Actions: []string{"allow"}}
+	if err := h.Add(spec); err != nil {
 		t.Fatal(err)
 	}
 	h.Deliver([]abi.Event{pod("a", 1), pod("b", 1)})
@@ -209,9 +214,11 @@ func (h *house) until(t testing.TB, what string, is func(plugin.Status) bool) pl
 }
 
 // rules in force, by name.
-func (h *house) rules() []string {
+func (h *house) rules() []string { return rulesOf(h.Layers()[0]) }
+
+func rulesOf(layer *policy.Layer) []string {
 	var names []string
-	for r := range h.Layers()[0].Rules() {
+	for r := range layer.Rules() {
 		names = append(names, r.Name)
 	}
 	return names

@@ -129,11 +129,14 @@ func TestKilledSandbox(t *testing.T) {
 	}
 }
 
-// A generation that fails again and again makes room for the one before it.
+// A generation that has proven itself and then fails again and again makes room
+// for the one before it.
 func TestFallBack(t *testing.T) {
 	for _, name := range []string{"good-then-trap", "good-then-loop"} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, quick(), wasm(t, "other"))
+			proven := quick()
+			proven.Probation = time.Nanosecond
+			h := newHouse(t, proven, wasm(t, "other"))
 			if err := h.settle(t); err != nil {
 				t.Fatal(err)
 			}
