@@ -17,7 +17,7 @@ func Evaluate(view View, packet Packet) Verdict {
 
 	// "Other pods that are allowed (exception: a pod cannot block access to
 	// itself)" (kubernetes.io, Network Policies).
-	if _, isPod := view.Inventory.PodByAddr(packet.Source); isPod && packet.Source == packet.Destination {
+	if _, isPod := view.Inventory.PodByAddr(packet.Source); isPod && packet.Source == packet.Destination && !packet.ThroughService {
 		itself := Decision{Verdict: abi.Allow, Reason: "the Pod itself"}
 		return Verdict{Allowed: true, Egress: itself, Ingress: itself}
 	}
@@ -47,6 +47,11 @@ func judge(view View, packet Packet, direction abi.Direction, subjectAddr, peerA
 		return Decision{Verdict: abi.Allow, Reason: "the Pod's own node"}
 	}
 	for tier := abi.Admin; tier <= abi.Baseline; tier++ {
+		// Through a Service a Pod may meet itself, which cluster policy may forbid
+		// and NetworkPolicy may not (SEMANTICS 19).
+		if tier == abi.Network && packet.Source == packet.Destination {
+			continue
+		}
 		rule := decisive(view, packet, tier, direction, subject, peerAddr)
 		switch {
 		case rule != nil && rule.Spec.Action == abi.Pass:

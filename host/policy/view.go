@@ -21,6 +21,9 @@ type Packet struct {
 	Destination netip.Addr
 	Protocol    abi.Protocol
 	Port        uint16 // destination port; for ICMP and ICMPv6 type<<8 | code
+	// ThroughService says that the source asked for a Service, and was given this
+	// destination. It matters only where a Pod was given itself.
+	ThroughService bool
 }
 
 // Verdict is what becomes of a packet: it passes if both ends allow it.

@@ -1,6 +1,11 @@
 package oracle
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/sluice-net/sluice/abi"
+	"github.com/sluice-net/sluice/host/policy"
+)
 
 const placed = `
 	namespace one
@@ -88,6 +93,42 @@ func TestSemantics19ItselfIsNeverDenied(t *testing.T) {
 		fd00::1    > fd00::1    UDP 53 allow
 		one/client > one/server TCP 80 deny
 	`)
+}
+
+// A Pod that a Service sends to itself is judged by cluster policy, and not by
+// NetworkPolicy.
+func TestSemantics19ItselfThroughAService(t *testing.T) {
+	c := clusterOf(t, placed, policyOf("one", "p", "podSelector: {}\npolicyTypes: [Ingress, Egress]"))
+	network := viewOf(t, c).Layers[0]
+	all := &abi.PutSet{Name: "all", Spec: &abi.Pods{NamespaceSelector: &abi.Selector{}}}
+	rule := func(tier abi.Tier, direction abi.Direction, action abi.Action) *policy.Layer {
+		return layerOf(t, "cluster", 1, all, &abi.PutRule{Name: "r", Spec: abi.RuleSpec{
+			Tier: tier, Direction: direction, Subjects: []string{"all"}, Peers: []string{"all"}, Action: action,
+		}})
+	}
+	for _, test := range []struct {
+		name   string
+		layers []*policy.Layer
+		want   bool
+	}{
+		{"network isolates", []*policy.Layer{network}, true},
+		{"admin denies egress", []*policy.Layer{network, rule(abi.Admin, abi.Egress, abi.Deny)}, false},
+		{"admin rejects ingress", []*policy.Layer{network, rule(abi.Admin, abi.Ingress, abi.Reject)}, false},
+		{"admin passes", []*policy.Layer{network, rule(abi.Admin, abi.Ingress, abi.Pass)}, true},
+		{"network denies", []*policy.Layer{rule(abi.Network, abi.Ingress, abi.Deny)}, true},
+		{"baseline denies", []*policy.Layer{network, rule(abi.Baseline, abi.Ingress, abi.Deny)}, false},
+	} {
+		view := policy.View{Inventory: viewOf(t, c).Inventory, Layers: test.layers}
+		packet := packetOf(connectionOf(t, c, []string{"one/server", ">", "one/server", "TCP", "80"}))
+		packet.ThroughService = true
+		if got := policy.Evaluate(view, packet); got.Allowed != test.want {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+		packet.ThroughService = false
+		if got := policy.Evaluate(view, packet); !got.Allowed {
+			t.Errorf("%s, by its own address: %+v", test.name, got)
+		}
+	}
 }
 
 func TestSemantics20FinishedPodsAreNoPeers(t *testing.T) {
