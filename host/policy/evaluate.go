@@ -86,10 +86,10 @@ func decisive(view View, packet Packet, tier abi.Tier, direction abi.Direction, 
 		now := layer.now.Load()
 		for _, rule := range now.rules.All() {
 			spec := &rule.Spec
-			if spec.Tier == tier && spec.Direction == direction && (best == nil || before(&rule, best)) &&
+			if spec.Tier == tier && spec.Direction == direction && (best == nil || Precedes(&rule, best)) &&
 				inSets(view, now, spec.Subjects, subject) &&
 				(spec.AnyPeer || hasPeer(view, now, spec.Peers, peer)) &&
-				admits(view, spec.Ports, packet) {
+				Admits(view, spec.Ports, packet) {
 				best = &rule
 			}
 		}
@@ -97,11 +97,11 @@ func decisive(view View, packet Packet, tier abi.Tier, direction abi.Direction, 
 	return best
 }
 
-// before orders the rules of a tier as they are asked. Of rules with one
+// Precedes orders the rules of a tier as they are asked. Of rules with one
 // priority Deny is asked before Reject before Pass before Allow, so that a
 // union of allows stays a union, and what forbids wins. The names make the
 // answer the same every time.
-func before(a, b *Rule) bool {
+func Precedes(a, b *Rule) bool {
 	return cmp.Or(
 		cmp.Compare(a.Order, b.Order),
 		cmp.Compare(a.Module, b.Module),

@@ -101,12 +101,13 @@ func within(cidr string, addr netip.Addr) bool {
 	return err == nil && prefix.Contains(addr)
 }
 
-// admits: "If this field is empty or missing, this rule matches all ports
-// (traffic not restricted by port). If this field is present and contains at
-// least one item, then this rule allows traffic only if the traffic matches at
-// least one port in the list." (NetworkPolicyIngressRule.ports). A packet of
-// another protocol than the ports', an ICMP echo for instance, is not matched.
-func admits(view View, ports []abi.Port, packet Packet) bool {
+// Admits says whether a rule with these ports is about the packet: "If this
+// field is empty or missing, this rule matches all ports (traffic not restricted
+// by port). If this field is present and contains at least one item, then this
+// rule allows traffic only if the traffic matches at least one port in the
+// list." (NetworkPolicyIngressRule.ports). A packet of another protocol than the
+// ports', an ICMP echo for instance, is not matched.
+func Admits(view View, ports []abi.Port, packet Packet) bool {
 	return len(ports) == 0 || slices.ContainsFunc(ports, func(p abi.Port) bool { return admitsPort(view, p, packet) })
 }
 

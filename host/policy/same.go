@@ -6,9 +6,8 @@ import (
 	"github.com/sluice-net/sluice/abi"
 )
 
-// These compare canonical specs.
-
-func sameSet(a, b abi.SetSpec) bool {
+// SameSet says whether two canonical specs are equal.
+func SameSet(a, b abi.SetSpec) bool {
 	switch a := a.(type) {
 	case *abi.Pods:
 		b, is := b.(*abi.Pods)
@@ -35,13 +34,16 @@ func sameRequirement(a, b abi.Requirement) bool {
 	return a.Key == b.Key && a.Operator == b.Operator && slices.Equal(a.Values, b.Values)
 }
 
-func sameRule(a, b *abi.RuleSpec) bool {
+// SameRule says whether two canonical specs are equal, who wrote them included.
+func SameRule(a, b *abi.RuleSpec) bool {
 	return a.Tier == b.Tier && a.Direction == b.Direction && a.Priority == b.Priority &&
 		a.Action == b.Action && a.AnyPeer == b.AnyPeer && a.Log == b.Log && a.Origin == b.Origin &&
 		slices.Equal(a.Subjects, b.Subjects) && slices.Equal(a.Peers, b.Peers) &&
 		slices.EqualFunc(a.Ports, b.Ports, func(a, b abi.Port) bool { return comparePorts(a, b) == 0 })
 }
 
-func sameIsolation(a, b *abi.IsolationSpec) bool {
+// SameIsolation says whether two canonical specs are equal, who wrote them
+// included.
+func SameIsolation(a, b *abi.IsolationSpec) bool {
 	return a.Tier == b.Tier && a.Direction == b.Direction && a.Origin == b.Origin && slices.Equal(a.Subjects, b.Subjects)
 }
