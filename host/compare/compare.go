@@ -119,6 +119,9 @@ func (c *comparison) judgePair(from, to *end) {
 			c.result.Left++
 			continue
 		}
+		// Evaluate looks at every rule: it is asked about what is shown only.
+		change.Before = policy.Evaluate(c.sides[0].view, change.Sample)
+		change.After = policy.Evaluate(c.sides[1].view, change.Sample)
 		c.result.Changes = append(c.result.Changes, change)
 	}
 	for kind := range kinds {

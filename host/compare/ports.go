@@ -75,10 +75,7 @@ func (c *comparison) note(changes []Change, packet policy.Packet, kind Kind, por
 		}
 		return changes
 	}
-	return append(changes, Change{
-		Kind: kind, Ports: []PortRange{ports}, Sample: packet,
-		Before: policy.Evaluate(c.sides[0].view, packet), After: policy.Evaluate(c.sides[1].view, packet),
-	})
+	return append(changes, Change{Kind: kind, Ports: []PortRange{ports}, Sample: packet})
 }
 
 func kindOf(before, after outcome) Kind {
