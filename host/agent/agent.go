@@ -39,6 +39,7 @@ type agent struct {
 	attacher   *attach.Attacher
 	bridgeLink *bridgeLink
 	host       *hostnet.Host
+	datapath   string      // as the bridge has it
 	conflist   *chain      // nil: somebody else chains sluice-cni
 	retired    atomic.Bool // uninstalled
 	seen       seen
@@ -90,6 +91,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 			return err
 		}
 	}
+	a.datapath = kind
 	a.attacher, err = attach.New(attach.Options{
 		Host: host, OVS: ovs, Logger: a.log, Node: node{a},
 		Bridge:  ovsdb.BridgeOptions{Name: c.OVS.Bridge, DatapathType: kind},
@@ -122,7 +124,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	}
 	a.bridgeLink = &bridgeLink{
 		path: filepath.Join(c.OVS.RunDir, c.OVS.Bridge+".mgmt"), engine: a.engine, log: a.log, first: make(chan struct{}), over: a.retired.Load,
-		hear: a.hearing().listen,
+		hear: a.hearing().listen, begun: a.admitSmallFragments,
 	}
 	a.log.Info("node restored", "bridge", c.OVS.Bridge, "datapath", kind, "pods", len(attached))
 	return nil

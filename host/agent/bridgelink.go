@@ -20,6 +20,9 @@ type bridgeLink struct {
 	// hear takes the packets that the bridge sends to the agent, until the
 	// connection ends.
 	hear func(context.Context, bridge)
+	// begun is called with each new connection, which may be one to an
+	// ovs-vswitchd that has just started.
+	begun func(context.Context)
 }
 
 // The pause before the next attempt to reach the bridge.
@@ -38,6 +41,7 @@ func (l *bridgeLink) run(ctx context.Context) error {
 			if err = l.engine.connect(ctx, conn); err == nil {
 				l.log.Info("connected to the bridge", "socket", l.path)
 				pause = firstPause
+				l.begun(ctx)
 				once()
 				select {
 				case <-conn.Done():

@@ -31,7 +31,8 @@ func (e *engine) podFaults(ctx context.Context, pod datapath.LocalPod, gw datapa
 	if e.conn == nil {
 		return nil, datapath.ErrNoSwitch
 	}
-	want, err := podFlows(ctx, pod, gw, e.dp.Logged(pod.Namespace))
+	widest, _ := e.dp.Widest()
+	want, err := podFlows(ctx, pod, gw, e.dp.Logged(pod.Namespace), widest)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +66,17 @@ func (e *engine) podFaults(ctx context.Context, pod datapath.LocalPod, gw datapa
 }
 
 // podFlows are the flows that a datapath makes for one Pod: what a datapath of
-// its own, that knows nothing else, writes for it.
-func podFlows(ctx context.Context, pod datapath.LocalPod, gw datapath.Gateway, logged bool) ([]openflow.Flow, error) {
+// its own writes for it, that knows nothing else but the Pod with the largest MTU.
+func podFlows(ctx context.Context, pod datapath.LocalPod, gw datapath.Gateway, logged bool, widest datapath.LocalPod) ([]openflow.Flow, error) {
 	var written recorder
 	scratch := datapath.New(datapath.Options{Inventory: inventory.New(), Logger: slog.New(slog.DiscardHandler)})
 	scratch.LogNamespace(pod.Namespace, logged)
 	scratch.SetGateway(gw)
 	if err := scratch.Connect(ctx, &written); err != nil {
 		return nil, err
+	}
+	if widest.MTU > pod.MTU {
+		scratch.PutPod(widest)
 	}
 	if _, err := scratch.Realise(ctx); err != nil {
 		return nil, err

@@ -71,7 +71,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	a.engine.dp.SetGateway(datapath.Gateway{OFPort: 1, MAC: r.mac(r.host, "gw0")})
-	a.bridgeLink = &bridgeLink{path: socket, engine: a.engine, log: a.log, first: make(chan struct{}), hear: a.hearing().listen}
+	a.bridgeLink = &bridgeLink{path: socket, engine: a.engine, log: a.log, first: make(chan struct{}), hear: a.hearing().listen, begun: a.admitSmallFragments}
 	r.agent = a
 	ended := make(chan struct{}, 3)
 	for _, part := range []func(context.Context){

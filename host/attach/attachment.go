@@ -14,6 +14,7 @@ type Pod struct {
 	OFPort          uint32
 	MAC             net.HardwareAddr
 	Addresses       []netip.Addr
+	MTU             int // bytes, of the Pod's interface
 }
 
 // Node installs and removes a Pod's flows.
@@ -55,7 +56,7 @@ type Attachment struct {
 
 // Pod is what the datapath must know.
 func (a *Attachment) Pod() Pod {
-	return Pod{Namespace: a.Namespace, Name: a.Name, OFPort: a.OFPort, MAC: a.MAC, Addresses: a.Addresses}
+	return Pod{Namespace: a.Namespace, Name: a.Name, OFPort: a.OFPort, MAC: a.MAC, Addresses: a.Addresses, MTU: a.MTU}
 }
 
 func (a *Attachment) key() podKey { return podKey{a.Namespace, a.Name} }

@@ -30,6 +30,12 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 		base(Classify, prioHigh, m(of.InPort.Is(uint64(gw.OFPort)), ip4), uint8(Conntrack)),
 		base(Classify, prioHigh, m(of.InPort.Is(uint64(gw.OFPort)), ip6), uint8(Conntrack)),
 
+		// Redirects are for the link on which they are sent (RFC 1812, 5.2.7.2; RFC
+		// 4861, 8), and between a Pod and its node there is nothing to redirect: a
+		// Pod may send none, and what the host sends because packets leave the
+		// gateway where they came in would lead the Pod astray.
+		base(Conntrack, prioMiddle, m(ip4, of.IPProto.Is(1), of.ICMPv4Type.Is(icmpRedirect)), 0),
+		base(Conntrack, prioMiddle, m(ip6, of.IPProto.Is(58), of.ICMPv6Type.Is(icmpv6Redirect)), 0),
 		base(Conntrack, prioLow, m(ip4), 0, of.CT{Zone: Zone, Table: Conntrack.next()}),
 		base(Conntrack, prioLow, m(ip6), 0, of.CT{Zone: Zone, Table: Conntrack.next()}),
 
@@ -76,6 +82,10 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 		base(Output, prioLow, m(), 0, of.OutputField(regOutPort)),
 	}
 	podToPod := []of.Clause{flag(bitSenderLocal), flag(bitReceiverLocal)}
+	// What is too large for the receiver goes to the host too, which fragments it
+	// or answers that it must be.
+	flows = append(flows, base(Output, prioTop, m(append(podToPod, flag(bitTooLarge))...), 0,
+		of.SetField(of.EthDst.MAC(gw.MAC)), of.Output(gw.OFPort)))
 	for _, ip := range []of.Clause{ip4, ip6} {
 		flows = append(flows,
 			base(Output, prioMiddle, m(append(podToPod, ip)...), 0, of.DecTTL(), of.OutputField(regOutPort)))
@@ -122,21 +132,27 @@ func neighbourDiscovery(gw Gateway) []of.Flow {
 	return flows
 }
 
+// The types of redirects (RFC 792; RFC 4861, 4.5).
+const (
+	icmpRedirect   = 5
+	icmpv6Redirect = 137
+)
+
 // icmpv6Control are the ICMPv6 types that never reach the policy tables when a
 // Pod sends them.
 var icmpv6Control = []struct {
 	icmpType  uint8
 	toGateway bool
 }{
-	{130, true},  // multicast listener query
-	{131, true},  // multicast listener report
-	{132, true},  // multicast listener done
-	{133, true},  // router solicitation
-	{134, false}, // router advertisement: a Pod is no router
-	{135, true},  // neighbour solicitation
-	{136, true},  // neighbour advertisement
-	{137, false}, // redirect: only routers may
-	{143, true},  // multicast listener report, version 2
+	{130, true},             // multicast listener query
+	{131, true},             // multicast listener report
+	{132, true},             // multicast listener done
+	{133, true},             // router solicitation
+	{134, false},            // router advertisement: a Pod is no router
+	{135, true},             // neighbour solicitation
+	{136, true},             // neighbour advertisement
+	{icmpv6Redirect, false}, // redirect: only routers may
+	{143, true},             // multicast listener report, version 2
 }
 
 func state(value, mask uint64) of.Clause { return of.CTState.Masked(value, mask) }

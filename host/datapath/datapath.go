@@ -33,6 +33,7 @@ type Datapath struct {
 	rules     *rules
 	gateway   Gateway
 	pods      map[string]LocalPod
+	widest    int // the largest MTU of a Pod, bytes
 	nodeAddrs map[netip.Addr]struct{}
 	hints     map[uint32]uint16
 	ports     atomic.Pointer[ports]
@@ -115,6 +116,7 @@ func (d *Datapath) PutPod(p LocalPod) {
 	d.pods[p.Key()] = p
 	d.publishPorts()
 	d.putPodFlows(p)
+	d.widen()
 	d.inv.Attach(p.Namespace, p.Name, p.Addresses)
 }
 
@@ -125,6 +127,7 @@ func (d *Datapath) DeletePod(namespace, name string) {
 		d.dropPodFlows(p)
 		delete(d.pods, key)
 		d.publishPorts()
+		d.widen()
 	}
 	d.inv.Detach(namespace, name)
 }
@@ -150,7 +153,11 @@ func (d *Datapath) putPodFlows(p LocalPod) {
 
 func (d *Datapath) podFlows(p LocalPod) []of.Flow {
 	_, logged := d.logged[p.Namespace]
-	return podFlows(p, d.gateway, logged)
+	flows := podFlows(p, d.gateway, logged)
+	if d.narrow(p) {
+		flows = append(flows, narrowFlows(p, d.gateway, logged)...)
+	}
+	return flows
 }
 
 // LogNamespace says whether the agent is to be told of every connection of the

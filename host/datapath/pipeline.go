@@ -98,6 +98,7 @@ const (
 	bitResponderLocal  = 3 // a local Pod is whom it was opened to
 	bitLog             = 4 // the agent hears of it if it opens a connection or is denied
 	bitRefuse          = 5 // denied, and the sender is to be told
+	bitTooLarge        = 6 // it does not fit the receiving Pod's MTU
 )
 
 // flag is the clause "this bit of regFlags is set".
@@ -134,6 +135,7 @@ const (
 // Priorities outside the tier tables. Flows of one table that can match the
 // same packet never share one.
 const (
+	prioNarrow = 450 // before prioTop, for Pods whose MTU is smaller than others'
 	prioTop    = 400
 	prioHigh   = 300
 	prioMiddle = 200

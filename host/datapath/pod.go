@@ -13,6 +13,7 @@ type LocalPod struct {
 	OFPort          uint32
 	MAC             net.HardwareAddr
 	Addresses       []netip.Addr
+	MTU             int // bytes, of the Pod's interface; 0: not known
 }
 
 // Key is namespace/name.

@@ -18,7 +18,9 @@ func gatewaySysctls(name string) []sysctl {
 	return []sysctl{
 		{v4 + "forwarding", "1"},
 		{v4 + "rp_filter", "2"},      // loose: a Pod may have routes that lead elsewhere
-		{v4 + "send_redirects", "0"}, // Pods of one node do not see each other on a link
+		{v4 + "send_redirects", "0"}, // Pods of one node do not see each other on a link; "all" may ask for them still, and the bridge drops them
+		{v4 + "accept_redirects", "0"},
+		{v6 + "accept_redirects", "0"},
 		{v6 + "disable_ipv6", "0"},
 		{v6 + "accept_ra", "0"},
 		{v6 + "autoconf", "0"},

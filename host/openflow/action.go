@@ -79,6 +79,7 @@ const (
 	nxClone        = 42
 	nxCTClear      = 43
 	nxResubmitToCT = 44
+	nxCheckLarger  = 49
 )
 
 func appendActions(b []byte, actions []Action) []byte {

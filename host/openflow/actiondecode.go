@@ -137,6 +137,8 @@ func decodeNicira(wire []byte) (Action, error) {
 		return decodeCT(wire)
 	case nxLearn:
 		return decodeLearn(wire)
+	case nxCheckLarger:
+		return decodeCheckPktLarger(wire)
 	case nxOutputReg, nxStackPush, nxStackPop:
 		return decodeWithSubfield(wire)
 	}
@@ -158,6 +160,18 @@ func decodeWithSubfield(wire []byte) (Action, error) {
 	default:
 		return StackAction{Pop: subtype == nxStackPop, Subfield: Subfield{field, int(be.Uint16(wire[10:])), int(be.Uint16(wire[16:]))}}, nil
 	}
+}
+
+func decodeCheckPktLarger(wire []byte) (Action, error) {
+	be := binary.BigEndian
+	if len(wire) < 24 {
+		return nil, errShortAction
+	}
+	bit := Subfield{fieldOf(be.Uint32(wire[14:])), int(be.Uint16(wire[12:])), 1}
+	if !bit.valid() {
+		return unknownAction(wire), nil
+	}
+	return CheckPktLargerAction{be.Uint16(wire[10:]), bit}, nil
 }
 
 func decodeController2(wire []byte) (Action, error) {

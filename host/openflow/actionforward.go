@@ -150,3 +150,21 @@ const (
 func appendShort(b []byte, kind, value uint16) []byte {
 	return put16(put16(put16(put16(b, kind), 8), value), 0)
 }
+
+// CheckPktLargerAction writes into one bit whether the packet is longer than a limit.
+type CheckPktLargerAction struct {
+	Length uint16 // bytes, from the Ethernet header on
+	Bit    Subfield
+}
+
+// CheckPktLarger writes 1 into a bit of f if the packet has more bytes than length, the Ethernet header included, and 0
+// otherwise. Of a packet that conntrack put together, or that a device will cut, each piece is measured. Open vSwitch has it
+// since 2.12, and does it in ovs-vswitchd where the datapath cannot (ovs-actions(7)). It panics if the field has no such bit.
+func CheckPktLarger(length uint16, f Field, bit int) Action {
+	return CheckPktLargerAction{length, Subfield{f, bit, 1}.check()}
+}
+
+func (a CheckPktLargerAction) appendTo(b []byte) []byte {
+	b = put16(put16(appendNicira(b, nxCheckLarger, 24), a.Length), uint16(a.Bit.First))
+	return zeros(put32(b, a.Bit.Field.legacyHeader()), 6)
+}

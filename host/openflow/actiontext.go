@@ -46,6 +46,10 @@ func (a OutputFieldAction) appendText(b []byte) []byte {
 	return a.Port.appendText(append(b, "output:"...))
 }
 
+func (a CheckPktLargerAction) appendText(b []byte) []byte {
+	return a.Bit.appendText(fmt.Appendf(b, "check_pkt_larger(%d)->", a.Length))
+}
+
 func (a GroupAction) appendText(b []byte) []byte { return fmt.Appendf(b, "group:%d", a.ID) }
 func (a MeterAction) appendText(b []byte) []byte { return fmt.Appendf(b, "meter:%d", a.ID) }
 func (ExitAction) appendText(b []byte) []byte    { return append(b, "exit"...) }

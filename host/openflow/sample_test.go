@@ -217,6 +217,7 @@ func samples() []sample {
 		},
 	})
 	do("learn macs", Match{}, Learn{Table: 11, Priority: 0x8000, Specs: []LearnSpec{LearnMatchField(EthDst.All(), EthSrc.All()), LearnOutput(Reg(1).All())}}, Resubmit(11))
+	do("check_pkt_larger", Match{}, CheckPktLarger(1514, Reg(0), 6), CheckPktLarger(65535, XReg(3), 40), CheckPktLarger(0, Reg(15), 31), Output(4))
 
 	list = append(list,
 		sample{"defaults", Flow{Priority: 0x8000, Actions: Do(Output(1))}},

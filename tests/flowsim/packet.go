@@ -19,6 +19,7 @@ type Packet struct {
 	SourcePort  uint16 // ICMP: type
 	DestPort    uint16 // ICMP: code
 	TTL         uint8  // 0 stands for 64
+	Length      int    // bytes, with the Ethernet header
 	// Connection is what conntrack says of the packet.
 	Connection Connection
 }

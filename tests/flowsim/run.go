@@ -66,6 +66,12 @@ func (p *packet) act(e *entry, in Packet, out *Outcome) (next uint8, err error) 
 				return 0, nil
 			}
 			p.number(of.IPTTL, 8, uint64(ttl-1))
+		case of.CheckPktLargerAction:
+			larger := uint64(0)
+			if in.Length > int(a.Length) {
+				larger = 1
+			}
+			p.write(a.Bit.Field.Masked(larger<<a.Bit.First, 1<<a.Bit.First))
 		case of.OutputAction:
 			p.output(a.Port, in, out)
 		case of.OutputFieldAction:

@@ -28,7 +28,6 @@ type exception struct {
 func exceptions() []exception {
 	local, remote := []string{"Pod > Pod, same node"}, []string{"Pod > Pod, two nodes", "Pod > external"}
 	notFromHost := []string{"Pod > Pod, ", "Pod > host", "Pod > other host", "Pod > external", "external > Pod"}
-	toSmall := []string{"Pod > small Pod, same node"}
 	return []exception{
 		{
 			paths: local, v4: true,
@@ -36,17 +35,12 @@ func exceptions() []exception {
 			reason: "OpenFlow does not see IPv4 options: the bridge neither writes them as a router would nor refuses source routes, as Linux does",
 		},
 		{
-			paths: toSmall, v4: true, v6: true,
-			cases:  []string{"as large as the MTU UDP", "as large as the MTU TCP", "as large as the MTU, may be fragmented UDP"},
-			reason: "the bridge does not know that the receiver's MTU is smaller than the sender's, and the packet is lost",
-		},
-		{
 			netdev: true, v4: true, v6: true, cases: []string{"first one only fragments"},
 			reason: "the userspace datapath holds fragments back until the datagram is whole",
 		},
 		{
-			netdev: true, v4: true, v6: true, cases: []string{"of 576 bytes fragments", "of 68 bytes fragments"},
-			reason: "the userspace datapath takes fragments that are not the last and smaller than 1200 bytes (IPv6: 1280) for an attack (ipf-set-min-frag of ovs-vswitchd(8)), and then waits in vain for the rest",
+			netdev: true, v4: true, v6: true, cases: []string{"of 68 bytes fragments"},
+			reason: "the userspace datapath cannot be told to take fragments that are not the last and smaller than 400 bytes for anything but an attack (ipf-set-min-frag of ovs-vswitchd(8)), and then waits in vain for the rest",
 		},
 		{
 			netdev: true, policed: true, paths: remote, v4: true, v6: true, cases: []string{"fragments TTL 2 TTL"},

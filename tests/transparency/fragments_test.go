@@ -1,8 +1,10 @@
 package transparency
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +64,29 @@ func TestSemantics29FragmentsAreJudgedAsTheWholePacket(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// An ovs-vswitchd that starts anew is told again which fragments are honest.
+func TestSmallFragmentsAfterRestartOfTheSwitch(t *testing.T) {
+	t.Parallel()
+	l := start(t, lab.Options{})
+	if l.Datapath() != lab.DatapathNetdev {
+		t.Skip("the kernel's datapath takes fragments of every size")
+	}
+	ovs := l.OVS("east")
+	if err := errors.Join(ovs.KillSwitch(), ovs.StartSwitch(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	status := ""
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) { // nothing tells of it
+		status, _ = ovs.Run(t.Context(), "ovs-appctl", "dpctl/ipf-get-status") // fails until the bridge is back
+		if strings.Contains(status, "min v4 frag size: 400") && strings.Contains(status, "min v6 frag size: 400") {
+			return
+		}
+		if time.Since(begin) > 10*time.Second {
+			t.Fatalf("ovs-vswitchd says after its restart:\n%s", status)
 		}
 	}
 }
