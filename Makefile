@@ -59,6 +59,12 @@ bin/cni/.built: go.mod go.sum
 	$(GO) build -o $(@D)/ $(PLUGINS)
 	@touch $@
 
+# The reference container registry, which tests push modules to. It has many
+# dependencies, and so a module of its own.
+bin/registry: tests/registry/main.go tests/registry/go.mod tests/registry/go.sum
+	@mkdir -p $(@D)
+	$(GO) build -C tests/registry -o $(CURDIR)/$@ .
+
 ## Test
 
 .PHONY: test
@@ -97,7 +103,7 @@ lint: $(EMBEDDED) ## gofumpt and staticcheck
 # Vet has been run: its part in `go test` is left out. The seeds and the kept
 # findings of the fuzz tests are run as tests of their own.
 .PHONY: unit
-unit: $(EMBEDDED) ## tests of every package, with the race detector and the seeds of the fuzz tests
+unit: $(EMBEDDED) bin/registry ## tests of every package, with the race detector and the seeds of the fuzz tests
 	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 10m $$($(GO) list ./... | grep -v '/sluice/tests/')
 
 .PHONY: cluster-api
