@@ -106,6 +106,11 @@ lint: $(EMBEDDED) ## gofumpt and staticcheck
 unit: $(EMBEDDED) bin/registry ## tests of every package, with the race detector and the seeds of the fuzz tests
 	CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 10m $$($(GO) list ./... | grep -v '/sluice/tests/')
 
+.PHONY: cluster
+cluster: ## a real Kubernetes cluster of two nodes on this machine, without Sluice, until Ctrl-C
+	@.ci/deps cluster
+	$(GO) run ./tests/cluster up
+
 .PHONY: cluster-api
 cluster-api:
 	$(GO) run ./tests/cluster build api

@@ -10,12 +10,15 @@ import (
 
 	"github.com/sluice-net/sluice/tests/cluster/build"
 	"github.com/sluice-net/sluice/tests/cluster/controlplane"
+	"github.com/sluice-net/sluice/tests/cluster/images"
+	"github.com/sluice-net/sluice/tests/cluster/rig"
 )
 
 // sets of programs that one purpose needs.
 func sets() map[string][]string {
 	return map[string][]string{
-		"api": append(controlplane.APIPrograms(), build.Kubectl),
+		"api":   append(controlplane.APIPrograms(), build.Kubectl),
+		"nodes": append(rig.Programs(), images.Programs()...),
 	}
 }
 

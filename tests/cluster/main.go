@@ -27,6 +27,6 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(buildCommand())
+	c.AddCommand(buildCommand(), upCommand())
 	return c
 }

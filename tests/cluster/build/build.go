@@ -93,6 +93,16 @@ func (b *builder) program(ctx context.Context, name string) (string, error) {
 	if p.pins != sluice {
 		dir = filepath.Join(b.source, "tests", "cluster", "build", p.pins)
 	}
+	if p.volatile {
+		path := filepath.Join(b.cache, "bin", name)
+		return path, b.once(path, name, true, func(to string) error {
+			_, err := goCommand(ctx, dir, "build", "-o", to, p.pkg)
+			return err
+		})
+	}
+	if p.c {
+		return b.compiled(ctx, p, name, dir)
+	}
 	args, err := arguments(ctx, p, dir)
 	if err != nil {
 		return "", err
@@ -102,7 +112,7 @@ func (b *builder) program(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(b.cache, "bin", key, name)
-	return path, b.once(path, name, func(to string) error {
+	return path, b.once(path, name, false, func(to string) error {
 		_, err := goCommand(ctx, dir, append(args[:len(args)-1:len(args)-1], "-o", to, args[len(args)-1])...)
 		return err
 	})
@@ -160,9 +170,9 @@ func (b *builder) key(dir string, args []string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil))[:12], nil
 }
 
-// once makes a file that is not there, one process at a time.
-func (b *builder) once(path, name string, make func(to string) error) error {
-	if _, err := os.Stat(path); err == nil {
+// once makes a file that is not there, one process at a time. Always makes it anew.
+func (b *builder) once(path, name string, always bool, make func(to string) error) error {
+	if _, err := os.Stat(path); err == nil && !always {
 		return nil
 	}
 	lock, err := os.OpenFile(filepath.Join(b.cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
@@ -173,7 +183,7 @@ func (b *builder) once(path, name string, make func(to string) error) error {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		return fmt.Errorf("waiting for other builds: %w", err)
 	}
-	if _, err := os.Stat(path); err == nil {
+	if _, err := os.Stat(path); err == nil && !always {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

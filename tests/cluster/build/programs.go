@@ -13,6 +13,10 @@ type program struct {
 	pins string // the folder whose go.mod pins it
 	pkg  string
 	test bool // a test binary: `go test -c`
+	// volatile says that more than the pins decide what it is: its source is Sluice's
+	// own. The go command, which is quick then, decides whether to build.
+	volatile bool
+	c        bool // a single C file, of the module k8s.io/kubernetes
 }
 
 // Names of programs, as Programs takes them.
@@ -26,6 +30,7 @@ const (
 	Kubectl           = "kubectl"
 	CoreDNS           = "coredns"
 	Agnhost           = "agnhost"
+	Pause             = "pause"
 	E2E               = "e2e.test"
 
 	// The primary CNI of a node, and what its runtime asks for beside it.
@@ -33,6 +38,9 @@ const (
 	HostLocal = "host-local"
 	Portmap   = "portmap"
 	Loopback  = "loopback"
+
+	// NodeInit is process 1 of a node.
+	NodeInit = "node-init"
 )
 
 func programs() map[string]program {
@@ -50,10 +58,12 @@ func programs() map[string]program {
 		Kubectl:           {pins: kubernetes, pkg: kube + "cmd/kubectl"},
 		Agnhost:           {pins: kubernetes, pkg: kube + "test/images/agnhost"},
 		E2E:               {pins: kubernetes, pkg: kube + "test/e2e", test: true},
+		Pause:             {pins: kubernetes, pkg: "build/pause/linux/pause.c", c: true},
 		CoreDNS:           {pins: coredns, pkg: "."},
 		PTP:               {pins: sluice, pkg: plugins + "main/ptp"},
 		HostLocal:         {pins: sluice, pkg: plugins + "ipam/host-local"},
 		Portmap:           {pins: sluice, pkg: plugins + "meta/portmap"},
 		Loopback:          {pins: sluice, pkg: plugins + "main/loopback"},
+		NodeInit:          {pins: sluice, pkg: "./tests/cluster/node/init", volatile: true},
 	}
 }

@@ -123,6 +123,9 @@ func (s *Server) URL() string {
 // Admin is the kubeconfig of somebody who may do everything.
 func (s *Server) Admin() string { return s.admin }
 
+// Authority is the certificate that signed the others, a file.
+func (s *Server) Authority() string { return s.authority.Certificate() }
+
 // Log is the file with what a program wrote.
 func (s *Server) Log(name string) string { return filepath.Join(s.opts.Dir, name+".log") }
 
