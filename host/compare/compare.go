@@ -33,6 +33,10 @@ func Compare(ctx context.Context, inv *inventory.Snapshot, before, after []*poli
 	if err != nil {
 		return Result{}, err
 	}
+	return c.run(ctx)
+}
+
+func (c *comparison) run(ctx context.Context) (Result, error) {
 	var receivers []*end // about whose ingress something differs
 	for _, e := range c.ends {
 		if c.touched(abi.Ingress, e) {
@@ -60,6 +64,7 @@ func Compare(ctx context.Context, inv *inventory.Snapshot, before, after []*poli
 type comparison struct {
 	options Options
 	inv     *inventory.Snapshot
+	world   *world
 	sides   [2]*side // before and after
 	ends    []*end
 	result  Result
@@ -72,7 +77,7 @@ func newComparison(inv *inventory.Snapshot, before, after []*policy.Layer, o Opt
 		return nil, err
 	}
 	ends := w.ends()
-	c := &comparison{options: o, inv: inv, sides: sides, ends: ends}
+	c := &comparison{options: o, inv: inv, world: w, sides: sides, ends: ends}
 	c.result.Ends = len(ends)
 	return c, nil
 }
