@@ -70,6 +70,7 @@ func (a *agent) handleActions(s *observe.Server) {
 		}
 		return a.eject(ctx, key)
 	})
+	s.HandleAction("/v1/modules/accept", a.accept)
 	s.HandleAction("/v1/uninstall", func(ctx context.Context, _ url.Values) (any, error) { return a.uninstall(ctx) })
 }
 

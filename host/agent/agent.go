@@ -45,6 +45,7 @@ type agent struct {
 	seen       seen
 	audit      *audit // nil: no audit log
 	progress   progress
+	shadows    shadows
 	metrics    metrics
 }
 
@@ -133,7 +134,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 func mustCommit(modules []ModuleConfig) []string {
 	var names []string
 	for _, m := range modules {
-		if m.OnFirstFailure == Hold {
+		if m.OnFirstFailure == Hold && m.Mode != Shadow { // a shadow keeps nobody out
 			names = append(names, m.Name)
 		}
 	}
@@ -155,7 +156,7 @@ func (a *agent) modules() (*plugin.Supervisor, error) {
 	}
 	return plugin.New(plugin.Options{
 		Committer: a.engine, SandboxPath: path, Logger: a.log,
-		LoadTimeout: time.Duration(a.Config.Sandbox.LoadTimeoutSeconds) * time.Second,
+		LoadTimeout: time.Duration(a.Config.Sandbox.LoadTimeoutSeconds) * time.Second, Reviewer: foresight{a.engine},
 	})
 }
 
@@ -217,6 +218,7 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 	start("attachments", func(ctx context.Context) error { return a.attacher.Run(ctx, a.repaired) })
 	start("flows", a.patrol)
 	start("adopted connections", a.watchWindows)
+	start("shadows", a.watchShadows)
 	if a.conflist != nil {
 		start("CNI configuration", a.conflist.run)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 
 	"sigs.k8s.io/yaml"
 )
@@ -90,8 +91,23 @@ type ModuleConfig struct {
 	// Grant cuts what the module's manifest asks for. Default: all of it, as
 	// whoever writes this file has chosen the module.
 	Grant *GrantConfig `json:"grant,omitempty"`
+	// Mode is Enforce (default) or Shadow: a shadow runs on the same events, and
+	// what it would change is shown by status and never done.
+	Mode string `json:"mode,omitempty"`
+	// InsteadOf is the module that a shadow is compared in place of; empty: it is
+	// compared as one more module.
+	InsteadOf string `json:"insteadOf,omitempty"`
+	// Rollout bounds what a new generation may change when it takes over.
+	Rollout RolloutConfig `json:"rollout"`
 	// Config is handed to the module.
 	Config json.RawMessage `json:"config,omitempty"`
+}
+
+// RolloutConfig counts pairs of a source and a destination, Pods for the most
+// part, that lose or gain some port. What is left out is not bounded.
+type RolloutConfig struct {
+	MaxNewDenies *int `json:"maxNewDenies,omitempty"`
+	MaxNewAllows *int `json:"maxNewAllows,omitempty"`
 }
 
 // GrantConfig is what a module may do, at most.
@@ -107,10 +123,13 @@ type ModuleSource struct {
 	File    string `json:"file,omitempty"`
 }
 
-// Words of ModuleConfig.OnFirstFailure and OVSConfig.Datapath.
+// Words of ModuleConfig.OnFirstFailure, ModuleConfig.Mode and OVSConfig.Datapath.
 const (
 	Hold   = "hold"
 	Ignore = "ignore"
+
+	Enforce = "Enforce"
+	Shadow  = "Shadow"
 
 	DatapathAuto   = "auto"
 	DatapathSystem = "system"
@@ -199,6 +218,9 @@ func (c *Config) checkModules() error {
 			return fmt.Errorf("modules[%d].source must have one of builtin and file", i)
 		}
 		seen[m.Name] = true
+		if err := m.checkMode(); err != nil {
+			return fmt.Errorf("modules[%d].%w", i, err)
+		}
 		switch m.OnFirstFailure {
 		case "":
 			m.OnFirstFailure = Hold
@@ -206,6 +228,27 @@ func (c *Config) checkModules() error {
 		default:
 			return fmt.Errorf("modules[%d].onFirstFailure is %q: use hold or ignore", i, m.OnFirstFailure)
 		}
+	}
+	return nil
+}
+
+func (m *ModuleConfig) checkMode() error {
+	switch m.Mode {
+	case "":
+		m.Mode = Enforce
+	case Enforce, Shadow:
+	default:
+		return fmt.Errorf("mode is %q: use Enforce or Shadow", m.Mode)
+	}
+	bounds := []*int{m.Rollout.MaxNewDenies, m.Rollout.MaxNewAllows}
+	bounded := slices.ContainsFunc(bounds, func(n *int) bool { return n != nil })
+	switch {
+	case m.Mode == Enforce && m.InsteadOf != "":
+		return fmt.Errorf("insteadOf is set, but the module is enforced: it is for mode Shadow")
+	case m.Mode == Shadow && bounded:
+		return fmt.Errorf("rollout is set, but a shadow puts nothing in force: leave one of them out")
+	case slices.ContainsFunc(bounds, func(n *int) bool { return n != nil && *n < 0 }):
+		return fmt.Errorf("rollout: a bound is negative: use 0 to allow none, or leave it out for no bound")
 	}
 	return nil
 }

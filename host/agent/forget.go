@@ -26,7 +26,7 @@ func (a *agent) forget(ctx context.Context, addresses []netip.Addr) error {
 		// An empty tuple matches everything: the second is about replies, whose
 		// source is whom the connection was opened to.
 		for _, tuples := range [][]string{{source}, {"", source}} {
-			if err := control(ctx, socket, "dpctl/flush-conntrack", append([]string{zone}, tuples...)...); err != nil {
+			if _, err := control(ctx, socket, "dpctl/flush-conntrack", append([]string{zone}, tuples...)...); err != nil {
 				return err
 			}
 		}

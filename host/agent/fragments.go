@@ -24,7 +24,7 @@ func (a *agent) admitSmallFragments(ctx context.Context) {
 	socket, err := controlSocket(a.Config.OVS.RunDir)
 	for _, family := range []string{"v4", "v6"} {
 		if err == nil {
-			err = control(ctx, socket, "dpctl/ipf-set-min-frag", family, strconv.Itoa(smallestFragment))
+			_, err = control(ctx, socket, "dpctl/ipf-set-min-frag", family, strconv.Itoa(smallestFragment))
 		}
 	}
 	if err != nil && ctx.Err() == nil {

@@ -16,11 +16,15 @@ func ModuleSpecs(modules []ModuleConfig, builtin func(string) ([]byte, error)) (
 	for i, m := range modules {
 		spec := plugin.Spec{
 			Name: m.Name, Order: m.Order*len(modules) + i, Path: m.Source.File, Config: m.Config,
+			InsteadOf: m.InsteadOf, Rollout: plugin.Rollout(m.Rollout),
 			Grant: plugin.Grant{
 				Resources: []string{"*"},
 				Tiers:     []string{"admin", "network", "baseline"},
 				Actions:   []string{"allow", "deny", "reject", "pass"},
 			},
+		}
+		if m.Mode == Shadow {
+			spec.Mode = plugin.Shadow
 		}
 		if m.Grant != nil {
 			spec.Grant = plugin.Grant{Resources: m.Grant.Resources, Tiers: m.Grant.Tiers, Actions: m.Grant.Actions}

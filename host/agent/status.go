@@ -36,6 +36,7 @@ type Status struct {
 // ModuleStatus is one module, as far as people ask.
 type ModuleStatus struct {
 	Name       string    `json:"name"`
+	Mode       string    `json:"mode"`
 	State      string    `json:"state"`
 	Since      time.Time `json:"since"`
 	Generation int       `json:"generation"`
@@ -56,14 +57,20 @@ type ModuleStatus struct {
 	Restarts   uint64    `json:"restarts"`
 	Reloads    uint64    `json:"reloads"`
 	BatchMS    float64   `json:"lastBatchMillis"`
+	Rollbacks  uint64    `json:"rollbacks"`
+	// Rejected is a generation that was kept out or taken back, and Shadow what a
+	// module in mode Shadow would change; nil: nothing of the kind.
+	Rejected *plugin.Rejection `json:"rejected,omitempty"`
+	Shadow   *ShadowStatus     `json:"shadow,omitempty"`
 }
 
 func moduleStatus(s plugin.Status) ModuleStatus {
 	return ModuleStatus{
-		Name: s.Name, State: string(s.State), Since: s.Since, Generation: s.Generation, Digest: s.Digest, Newest: s.Newest, Version: s.Version,
+		Name: s.Name, Mode: s.Mode.String(), State: string(s.State), Since: s.Since, Generation: s.Generation, Digest: s.Digest, Newest: s.Newest, Version: s.Version,
 		LastError: s.LastError, Refusal: s.LastRefusal, PID: s.PID, RSSBytes: s.RSS, CPUMillis: s.CPU.Milliseconds(),
 		Rules: s.Rules, Sets: s.Sets, Addresses: s.Addresses, Batches: s.Batches, Requests: s.Requests, Commits: s.Commits,
 		Restarts: s.Restarts, Reloads: s.Reloads, BatchMS: float64(s.LastBatch.Microseconds()) / 1000,
+		Rollbacks: s.Rollbacks, Rejected: s.Rejected,
 	}
 }
 
@@ -93,6 +100,7 @@ func (a *agent) adminServer() *observe.Server {
 	})
 	s.Handle("/v1/status", func(ctx context.Context, _ url.Values) (any, error) { return a.status(ctx) })
 	s.Handle("/v1/verdict", a.verdict)
+	s.Handle("/v1/modules/diff", a.diff)
 	a.handleActions(s)
 	s.Handle("/v1/rules", a.rules)
 	return s
@@ -109,7 +117,9 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 		Modules: []ModuleStatus{}, Pods: []PodStatus{},
 	}
 	for _, m := range a.supervisor.Status() {
-		s.Modules = append(s.Modules, moduleStatus(m))
+		one := moduleStatus(m)
+		one.Shadow = a.shadows.of(m.Name)
+		s.Modules = append(s.Modules, one)
 	}
 	if s.Problems == nil {
 		s.Problems = []cluster.Problem{}

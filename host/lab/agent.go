@@ -48,6 +48,7 @@ type moduleConfig struct {
 	Name   string       `json:"name"`
 	Source moduleSource `json:"source"`
 	Order  int          `json:"order"`
+	ModuleSettings
 }
 
 // moduleSource is either the name of a module that the agent carries in

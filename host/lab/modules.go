@@ -20,7 +20,7 @@ func (l *Lab) copyModules() error {
 		given = []string{BuiltinModule}
 	}
 	for i, source := range given {
-		config := moduleConfig{Name: moduleName(source), Order: 10 * (i + 1)}
+		config := moduleConfig{Name: moduleName(source), Order: 10 * (i + 1), ModuleSettings: l.options.ModuleSettings[moduleName(source)]}
 		if slices.ContainsFunc(l.modules, func(m moduleConfig) bool { return m.Name == config.Name }) {
 			return fmt.Errorf("two modules are named %q: name their files differently", config.Name)
 		}

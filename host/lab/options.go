@@ -19,6 +19,10 @@ type Options struct {
 	// stands for the module that the agent carries in itself. None means that
 	// one alone. Files are copied, so that ReplaceModule can swap them.
 	Modules []string
+	// ModuleSettings are for modules by name, which is the file's without its
+	// ending; a module that is not in it is enforced, and its cut-overs are not
+	// bounded.
+	ModuleSettings map[string]ModuleSettings
 	// Datapath is "netdev", "system" (the kernel's), or empty for the kernel's
 	// where there is one and netdev elsewhere.
 	Datapath string
@@ -46,6 +50,13 @@ type Options struct {
 	// Progress receives one short line per step; nil means nobody. It is
 	// called from one goroutine at a time.
 	Progress func(line string)
+}
+
+// ModuleSettings say how a module runs, in the words of the agent's configuration.
+type ModuleSettings struct {
+	Mode      string         `json:"mode,omitempty"` // Enforce or Shadow
+	InsteadOf string         `json:"insteadOf,omitempty"`
+	Rollout   map[string]int `json:"rollout,omitempty"` // maxNewDenies, maxNewAllows
 }
 
 // EchoPort is the TCP and UDP port on which every host and the external host

@@ -90,6 +90,9 @@ type Spec struct {
 
 	Mode    Mode
 	Rollout Rollout
+	// InsteadOf is the enforced module that a shadow is meant to replace: it is
+	// compared in its place. Empty: it is compared as one more module.
+	InsteadOf string
 }
 
 // Grant is what the operator allows. What a module has is what its manifest asks

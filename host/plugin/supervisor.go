@@ -89,6 +89,8 @@ func (s Spec) check() error {
 		return fmt.Errorf("module %q: give either Path or Wasm", s.Name)
 	case s.Mode == Shadow && !s.Rollout.unbounded():
 		return fmt.Errorf("module %q: a rollout bounds what is put in force, and a shadow puts nothing in force: leave one of them out", s.Name)
+	case s.Mode == Enforce && s.InsteadOf != "":
+		return fmt.Errorf("module %q: it is enforced, and takes nobody's place: insteadOf is for shadows", s.Name)
 	case len(s.Config) > 0 && !json.Valid(s.Config):
 		return fmt.Errorf("module %q: its configuration is not JSON", s.Name)
 	}
@@ -168,20 +170,31 @@ func (s *Supervisor) Status() []Status {
 	return list
 }
 
-// Layers of every module that is enforced, in the operator's order. They may be read at any time
-// and are written by the Committer only.
+// Layers of every module that is enforced, in the operator's order. They may be
+// read at any time and are written by the Committer only.
 func (s *Supervisor) Layers() []*policy.Layer {
-	return s.layers(Enforce)
-}
-
-// Shadows are the layers of the modules that are not enforced.
-func (s *Supervisor) Shadows() []*policy.Layer { return s.layers(Shadow) }
-
-func (s *Supervisor) layers(mode Mode) []*policy.Layer {
 	var list []*policy.Layer
 	for _, m := range s.inOrder() {
-		if m.spec.Mode == mode {
+		if m.spec.Mode == Enforce {
 			list = append(list, m.layer)
+		}
+	}
+	return list
+}
+
+// ShadowLayer is what a module says that is not enforced.
+type ShadowLayer struct {
+	Layer     *policy.Layer
+	InsteadOf string // Spec.InsteadOf
+}
+
+// Shadows are the layers of the modules that are not enforced, in the operator's
+// order.
+func (s *Supervisor) Shadows() []ShadowLayer {
+	var list []ShadowLayer
+	for _, m := range s.inOrder() {
+		if m.spec.Mode == Shadow {
+			list = append(list, ShadowLayer{m.layer, m.spec.InsteadOf})
 		}
 	}
 	return list

@@ -71,7 +71,13 @@ func goOn(t *testing.T, all map[string]*lab.Stream) {
 // shop/d.
 func continuityLab(t *testing.T, modules ...string) *lab.Lab {
 	t.Helper()
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes+"---"+allowFromWeb+`
+	return settled(t, lab.Options{Modules: modules})
+}
+
+// settled builds the lab that continuityLab describes, with other options.
+func settled(t *testing.T, options lab.Options) *lab.Lab {
+	t.Helper()
+	options.Manifests = []string{write(t, "pods.yaml", twoNodes+"---"+allowFromWeb+`
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -79,7 +85,8 @@ metadata: {name: outside, namespace: shop}
 spec:
   podSelector: {}
   ingress: [{from: [{ipBlock: {cidr: "2001:db8::/32"}}]}]
-`)}, Modules: modules})
+`)}
+	l := start(t, options)
 	if err := l.ApplyPolicies(); err != nil {
 		t.Fatal(err)
 	}

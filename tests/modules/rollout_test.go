@@ -137,12 +137,12 @@ func TestShadow(t *testing.T) {
 		t.Fatal(err)
 	}
 	shadows := h.Shadows()
-	if len(h.Layers()) != 0 || len(shadows) != 1 || !slices.Equal(rulesOf(shadows[0]), []string{"first"}) {
+	if len(h.Layers()) != 0 || len(shadows) != 1 || !slices.Equal(rulesOf(shadows[0].Layer), []string{"first"}) {
 		t.Errorf("%d layers are in force, the shadows are %v", len(h.Layers()), shadows)
 	}
 	h.write(t, wasm(t, "other"))
-	if s := h.until(t, "generation 2", running(2)); s.Mode != plugin.Shadow || !slices.Equal(rulesOf(shadows[0]), []string{"second"}) {
-		t.Errorf("the status is %+v, the shadow's rules are %q", s, rulesOf(shadows[0]))
+	if s := h.until(t, "generation 2", running(2)); s.Mode != plugin.Shadow || !slices.Equal(rulesOf(shadows[0].Layer), []string{"second"}) {
+		t.Errorf("the status is %+v, the shadow's rules are %q", s, rulesOf(shadows[0].Layer))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,7 @@ func writeStatus(out io.Writer, s agent.Status) error {
 		if m.LastError != "" {
 			p("  %s", m.LastError)
 		}
+		writeForesight(p, m)
 	}
 	p("\nPOD\tPORT\tADDRESSES")
 	for _, pod := range s.Pods {
@@ -66,4 +68,32 @@ func writeStatus(out io.Writer, s agent.Status) error {
 		p("\nrefused: %s", problem)
 	}
 	return t.Flush()
+}
+
+// writeForesight says what was not let in, and what a shadow would change.
+func writeForesight(p func(format string, args ...any), m agent.ModuleStatus) {
+	if r := m.Rejected; r != nil && r.RolledBack {
+		p("  generation %d was taken back: %s", r.Generation, r.Reason)
+	} else if r != nil && !strings.Contains(m.LastError, r.Reason) {
+		p("  generation %d %s", r.Generation, r.Reason)
+	}
+	s := m.Shadow
+	if s == nil {
+		return
+	}
+	instead := "beside the others"
+	if s.InsteadOf != "" {
+		instead = "instead of " + s.InsteadOf
+	}
+	if s.Error != "" {
+		p("  shadow, %s: not compared: %s", instead, s.Error)
+		return
+	}
+	p("  shadow, %s: would newly deny %d pairs and newly allow %d; of %d open connections it would cut %d", instead, s.NewDenies, s.NewAllows, s.Connections, s.WouldCut)
+	for _, text := range s.CutExamples {
+		p("    would cut %s", text)
+	}
+	if s.TrafficError != "" {
+		p("    open connections were not looked at: %s", s.TrafficError)
+	}
 }
