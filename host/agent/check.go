@@ -107,6 +107,7 @@ func (*recorder) DumpFlows(context.Context, openflow.FlowFilter) ([]openflow.Flo
 	return nil, nil
 }
 
+func (*recorder) DumpGroups(context.Context) ([]openflow.GroupEntry, error) { return nil, nil }
 func (*recorder) DumpMeters(context.Context) ([]openflow.MeterEntry, error) { return nil, nil }
 func (*recorder) AddMeter(context.Context, openflow.MeterEntry) error       { return nil }
 func (*recorder) ModifyMeter(context.Context, openflow.MeterEntry) error    { return nil }

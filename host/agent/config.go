@@ -47,13 +47,15 @@ type AuditConfig struct {
 	LinesPerSecond int `json:"linesPerSecond,omitempty"`
 }
 
-// LimitsConfig bounds what all policy of the node may compile to. A transaction
+// LimitsConfig bounds what all policy and all Services of the node may compile to. A transaction
 // that needs more is refused, and its module's status says so.
 type LimitsConfig struct {
 	// Flows on the bridge. Default 500000.
 	Flows int `json:"flows,omitempty"`
 	// Clauses of conjunctions. Default 4000000.
 	Clauses int `json:"clauses,omitempty"`
+	// Buckets of groups: one for each endpoint of a port of a Service. Default 500000.
+	Buckets int `json:"buckets,omitempty"`
 }
 
 // OVSConfig says where Open vSwitch is and what to make there.
@@ -193,8 +195,8 @@ func (c *Config) complete() error {
 	default:
 		return fmt.Errorf("ovs.datapath is %q: use auto, system or netdev", c.OVS.Datapath)
 	}
-	if min(c.Audit.MaxMiB, c.Audit.LinesPerSecond, c.Limits.Flows, c.Limits.Clauses) < 0 {
-		return fmt.Errorf("audit.maxMiB, audit.linesPerSecond, limits.flows and limits.clauses must not be negative: leave them out for their defaults")
+	if min(c.Audit.MaxMiB, c.Audit.LinesPerSecond, c.Limits.Flows, c.Limits.Clauses, c.Limits.Buckets) < 0 {
+		return fmt.Errorf("audit.maxMiB, audit.linesPerSecond, limits.flows, limits.clauses and limits.buckets must not be negative: leave them out for their defaults")
 	}
 	if c.Manifests == "" {
 		return fmt.Errorf("manifests is not set: name a directory of Kubernetes manifests")

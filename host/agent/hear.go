@@ -46,7 +46,7 @@ func (h *hearing) listen(ctx context.Context, b bridge) {
 		switch {
 		case err != nil:
 			h.log.Debug("a packet from the switch that nobody asked for", "error", err)
-		case e.Kind == datapath.KindRefuse:
+		case e.Kind == datapath.KindRefuse, e.Kind == datapath.KindUnreachable:
 			h.refuse(ctx, b, e)
 		case e.Kind == datapath.KindLog && h.audit != nil:
 			heard.Add(1)

@@ -41,7 +41,11 @@ func (d *Datapath) Answer(e Event) (of.PacketOut, refuse.Kind, error) {
 	case ends.To == nil:
 		return of.PacketOut{}, "", fmt.Errorf("%w: port %d is no longer a Pod's", refuse.ErrSilence, e.InPort)
 	}
-	data, kind, err := refuse.Answer(e.Frame, ends)
+	answer := refuse.Answer
+	if e.Kind == KindUnreachable {
+		answer = refuse.Unreachable
+	}
+	data, kind, err := answer(e.Frame, ends)
 	if err != nil {
 		return of.PacketOut{}, "", err
 	}

@@ -51,7 +51,7 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 		// Errors about a connection that was let through always pass
 		// (SEMANTICS 25). Everything else is turned to the connection's own
 		// direction.
-		base(Orient, prioHigh, m(state(ctTracked|ctRelated, ctTracked|ctRelated)), uint8(Output)),
+		base(Orient, prioHigh, m(state(ctTracked|ctRelated, ctTracked|ctRelated)), uint8(Reverse)),
 		base(Orient, prioMiddle, m(state(ctTracked|ctReply, ctTracked|ctReply|ctRelated)), uint8(EgressEntry),
 			swap(regSourceClass, regDestClass, swap(regSourceBlock, regDestBlock,
 				[]of.Action{
@@ -69,13 +69,11 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 
 		// SEMANTICS 17: the node reaches its own Pods.
 		base(IngressEntry, prioTop, m(regSourceClass.Is(NodeClass)), uint8(Commit)),
-		base(IngressEntry, prioMiddle, m(state(ctTracked|ctInvalid, ctTracked|ctInvalid)), uint8(Output)),
+		base(IngressEntry, prioMiddle, m(state(ctTracked|ctInvalid, ctTracked|ctInvalid)), uint8(Reverse)),
 		base(IngressEntry, prioLow, m(flag(bitResponderLocal)), uint8(IngressAdmin)),
 
-		base(Commit, prioLow, m(state(ctTracked|ctNew, ctTracked|ctNew|ctInvalid), ip4), 0,
-			of.CT{Commit: true, Zone: Zone, Table: uint8(Output)}),
-		base(Commit, prioLow, m(state(ctTracked|ctNew, ctTracked|ctNew|ctInvalid), ip6), 0,
-			of.CT{Commit: true, Zone: Zone, Table: uint8(Output)}),
+		base(Commit, prioLow, m(state(ctTracked|ctNew, ctTracked|ctNew|ctInvalid), ip4), 0, commit()),
+		base(Commit, prioLow, m(state(ctTracked|ctNew, ctTracked|ctNew|ctInvalid), ip6), 0, commit()),
 
 		// Pod to Pod is one hop. A packet with no hop left goes to the host, which
 		// answers Time Exceeded as the router that it is.
@@ -96,6 +94,7 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 		}
 	}
 	flows = append(flows, neighbourDiscovery(gw)...)
+	flows = append(flows, translationFlows()...)
 	if told {
 		flows = append(flows, tellFlows()...)
 	}
@@ -105,6 +104,14 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 		}
 	}
 	return flows
+}
+
+// commit records a connection, with a mark if its replies are to be translated.
+func commit() of.Action {
+	return of.CT{
+		Commit: true, Zone: Zone, Table: uint8(Reverse),
+		Exec: []of.Action{of.Move(regFlags, bitService, of.CTMark, 0, 1)},
+	}
 }
 
 // neighbourDiscovery is the table for ICMPv6 that is no traffic (SEMANTICS 28;

@@ -31,6 +31,8 @@ type Datapath struct {
 	book      *book
 	members   *members
 	rules     *rules
+	groups    *groupBook
+	services  *services
 	gateway   Gateway
 	pods      map[string]LocalPod
 	widest    int // the largest MTU of a Pod, bytes
@@ -52,6 +54,8 @@ func New(o Options) *Datapath {
 		pods: map[string]LocalPod{}, nodeAddrs: map[netip.Addr]struct{}{}, hints: map[uint32]uint16{},
 		logged: map[string]struct{}{}, limits: o.Limits.complete(),
 	}
+	d.groups = newGroupBook()
+	d.services = newServices(d.book, d.groups)
 	d.members = newMembers(d.book, o.Inventory)
 	d.rules = newRules(d.members, func(id uint32) (uint16, bool) {
 		p, ok := d.hints[id]
@@ -389,6 +393,7 @@ func (d *Datapath) Failed() map[policy.Key]error { return d.rules.failed }
 type Switch interface {
 	Apply(ctx context.Context, mods []of.Mod) error
 	DumpFlows(ctx context.Context, filter of.FlowFilter) ([]of.FlowStats, error)
+	DumpGroups(ctx context.Context) ([]of.GroupEntry, error)
 	DumpMeters(ctx context.Context) ([]of.MeterEntry, error)
 	AddMeter(ctx context.Context, m of.MeterEntry) error
 	ModifyMeter(ctx context.Context, m of.MeterEntry) error

@@ -4,9 +4,10 @@
 //
 //   - one pipeline, declared as a table of data (pipeline.go), through which
 //     every packet of every local Pod passes;
-//   - flows derived from three inputs only: the local Pods (pod.go), the
-//     members of sets as the inventory knows them (members.go), and the rules
-//     and isolations of all modules (rules.go);
+//   - flows derived from four inputs only: the local Pods (pod.go), the
+//     members of sets as the inventory knows them (members.go), the rules
+//     and isolations of all modules (rules.go), and the ports of Services
+//     (services.go);
 //   - that what is written is the difference to what is installed, in one
 //     OpenFlow bundle followed by a barrier (book.go, realise.go).
 //
@@ -30,6 +31,36 @@
 // makes every fragment carry the ports of its datagram. So a change of policy
 // cuts both directions of a connection at once, without touching conntrack, and
 // leaves alone what is still allowed.
+//
+// # Services
+//
+// What a local Pod sends to a Service is given a backend before anything else
+// happens to it: the table Service looks the connection up and translates it, and
+// for one that is new the table Balance chooses, by the group of the Service's port.
+// From then on it is a connection between client and backend, and is judged as
+// such (SEMANTICS 16). What is sent back is translated last of all, in the table
+// Reverse. So policy and Services know nothing of each other. What comes from the
+// gateway, and what is sent to no known port of a Service, is not looked at: that
+// is kube-proxy's.
+//
+// A Pod may be its own backend. What it sends to itself in that way skips the Network tier
+// (SEMANTICS 19) and comes back to it from another address (HairpinAddresses).
+//
+// Clients of a port with affinity are remembered by flows that the switch learns,
+// in the table Affinity. They live in the switch alone, and no comparison with what
+// is wanted touches them while the port is there.
+//
+// # Zones of conntrack
+//
+//	number  what is in it                                    who writes      translates
+//	0x51ce  every connection, as policy judges it; ct_mark   Commit          nothing
+//	        1: a Service's, so replies are translated
+//	0x51cf  local Pod -> Service                             Balance's       destination: backend
+//	                                                         groups, Backend
+//	0x51d0  a Pod -> itself, through a Service               Reverse         source: HairpinAddresses
+//
+// A packet of a connection to a Service passes the second and the first on its way
+// there, the first and the second on its way back.
 //
 // # Who decided
 //

@@ -8,8 +8,8 @@ import (
 	"github.com/sluice-net/sluice/host/policy"
 )
 
-// Limits of what policy may compile to, on this node, all modules together.
-// Zero means the default.
+// Limits of what policy and Services may compile to, on this node, all modules and
+// Services together. Zero means the default.
 type Limits struct {
 	// Flows that are wanted in the bridge.
 	Flows int
@@ -20,12 +20,15 @@ type Limits struct {
 	// How many meet in one flow needs no limit of its own: a lane takes no more
 	// than fit into a message of OpenFlow (laneCapacity).
 	Clauses int
+	// Buckets of groups: each backend of a ServicePort is one.
+	Buckets int
 }
 
 // The defaults of Limits.
 const (
 	DefaultFlows   = 500_000
 	DefaultClauses = 4_000_000
+	DefaultBuckets = 500_000
 )
 
 func (l Limits) complete() Limits {
@@ -35,7 +38,42 @@ func (l Limits) complete() Limits {
 	if l.Clauses == 0 {
 		l.Clauses = DefaultClauses
 	}
+	if l.Buckets == 0 {
+		l.Buckets = DefaultBuckets
+	}
 	return l
+}
+
+// TooManyBackendsError refuses a ServicePort for which there is no room. What was
+// there before stays.
+type TooManyBackendsError struct {
+	Name   string // of the ServicePort
+	What   string // flows, buckets
+	Needs  int    // on the whole node, with this port
+	Before int    // without the change
+	Limit  int
+	Field  string // of the configuration
+}
+
+func (e *TooManyBackendsError) Error() string {
+	return fmt.Sprintf("port %q of a Service does not fit: this node would need %d %s (now %d), the limit is %d; "+
+		"use fewer endpoints or Services, or raise %s in the agent's configuration", e.Name, e.Needs, e.What, e.Before, e.Limit, e.Field)
+}
+
+// checkService refuses what is above a limit and above what there was.
+func (l Limits) checkService(name string, before, now load) error {
+	for _, x := range []struct {
+		what, field        string
+		now, before, limit int
+	}{
+		{"flows", "limits.flows", now.flows, before.flows, l.Flows},
+		{"buckets of groups", "limits.buckets", now.buckets, before.buckets, l.Buckets},
+	} {
+		if x.limit > 0 && x.now > x.limit && x.now > x.before {
+			return &TooManyBackendsError{Name: name, What: x.what, Needs: x.now, Before: x.before, Limit: x.limit, Field: x.field}
+		}
+	}
+	return nil
 }
 
 // TooMuchError refuses a transaction that compiles to too much (SEMANTICS 32).
@@ -68,7 +106,7 @@ type allowance struct {
 }
 
 // load is how much is wanted.
-type load struct{ flows, clauses int }
+type load struct{ flows, clauses, buckets int }
 
 // overrun is how far beyond a limit compiling goes on, so that the refusal can
 // say how much would have been needed.

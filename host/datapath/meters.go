@@ -52,6 +52,7 @@ func (d *Datapath) tellAgent(on bool) {
 		return
 	}
 	d.untold = !on
+	d.services.tell(on)
 	if d.gateway.OFPort == 0 {
 		return
 	}

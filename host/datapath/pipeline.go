@@ -10,6 +10,10 @@ const (
 	Classify        Stage = iota // who sent it; anti-spoofing
 	ARP                          // the responder
 	IPv6Control                  // neighbour discovery and its relatives
+	Service                      // what a local Pod sends to a Service's address: translate it as its connection is
+	Balance                      // a new connection to a Service's port: choose who answers
+	Affinity                     // whom a client had before; looked up from Balance, no packet passes through
+	Backend                      // the one that Affinity names, if it is still there
 	Conntrack                    // look the connection up
 	Route                        // where it goes: local Pod or gateway
 	SourceClass                  // source address -> class
@@ -26,6 +30,7 @@ const (
 	IngressNetwork               //
 	IngressBaseline              //
 	Commit                       // record new connections
+	Reverse                      // what a Service's client hears comes from the Service
 	Output                       // TTL, and out
 	Denied                       // what some rule or isolation denied: refuse it, tell the agent, drop it
 	numStages
@@ -46,6 +51,10 @@ var stages = [numStages]stageInfo{
 	Classify:        {"Classify", dropOnMiss, "port and source address must belong together"},
 	ARP:             {"ARP", dropOnMiss, "every request of a Pod is answered with the gateway's MAC"},
 	IPv6Control:     {"IPv6Control", dropOnMiss, "to the gateway, unpoliced; router advertisements die"},
+	Service:         {"Service", Conntrack, "one flow per address of a Service: ct(service zone, nat)"},
+	Balance:         {"Balance", Conntrack, "one flow per address and port of a Service: its group"},
+	Affinity:        {"Affinity", dropOnMiss, "learned: client and Service -> number of a backend"},
+	Backend:         {"Backend", dropOnMiss, "one flow per backend of a Service with affinity; else its group"},
 	Conntrack:       {"Conntrack", dropOnMiss, "ct(zone)"},
 	Route:           {"Route", dropOnMiss, "one flow per local address, the rest to the gateway"},
 	SourceClass:     {"SourceClass", DestClass, "one flow per address of a mentioned class"},
@@ -61,7 +70,8 @@ var stages = [numStages]stageInfo{
 	IngressAdmin:    {"IngressAdmin", IngressNetwork, "rules, then isolations"},
 	IngressNetwork:  {"IngressNetwork", IngressBaseline, "rules, then isolations"},
 	IngressBaseline: {"IngressBaseline", Commit, "rules, then isolations"},
-	Commit:          {"Commit", Output, "ct(commit) for what is new and was let through"},
+	Commit:          {"Commit", Reverse, "ct(commit) for what is new and was let through"},
+	Reverse:         {"Reverse", Output, "replies of backends; a Pod that is its own backend"},
 	Output:          {"Output", dropOnMiss, "Pod to Pod loses one hop, like a router"},
 	Denied:          {"Denied", dropOnMiss, "to the agent, metered, if it is to be refused or logged"},
 }
@@ -86,8 +96,10 @@ var (
 	regDestBlock   = openflow.Reg(4) // from Orient on: block of the responder
 	regScratch     = openflow.Reg(5)
 	regOutPort     = openflow.Reg(6)
-	regEgressBy    = openflow.Reg(7) // number of the part that decided egress; 0: none
-	regIngressBy   = openflow.Reg(8) // number of the part that decided ingress; 0: none
+	regEgressBy    = openflow.Reg(7)  // number of the part that decided egress; 0: none
+	regIngressBy   = openflow.Reg(8)  // number of the part that decided ingress; 0: none
+	regService     = openflow.Reg(9)  // number of the ServicePort with affinity that was asked for
+	regBackend     = openflow.Reg(10) // number of the backend that the client had before; 0: none
 )
 
 // Bits of regFlags.
@@ -99,6 +111,8 @@ const (
 	bitLog             = 4 // the agent hears of it if it opens a connection or is denied
 	bitRefuse          = 5 // denied, and the sender is to be told
 	bitTooLarge        = 6 // it does not fit the receiving Pod's MTU
+	bitService         = 7 // its destination was a Service's until the bridge translated it
+	bitHairpin         = 8 // a Pod talks to itself through a Service
 )
 
 // flag is the clause "this bit of regFlags is set".
@@ -112,9 +126,18 @@ func noFlag(bit uint) openflow.Clause { return regFlags.Masked(0, 1<<bit) }
 // set (SEMANTICS 18).
 const NodeClass = 0xffffffff
 
-// Zone is the only conntrack zone that Sluice uses. It is not 0, so that the
-// host's own connection tracking and ours never meet in the kernel datapath.
-const Zone = 0x51ce
+// The conntrack zones of the bridge; see the package's documentation. None is 0,
+// so that the host's own connection tracking and ours never meet in the kernel
+// datapath.
+const (
+	Zone        = 0x51ce // every connection, as policy judges it
+	ServiceZone = 0x51cf // connections to Services, from the client's address to the Service's
+	HairpinZone = 0x51d0 // connections of Pods to themselves through a Service
+)
+
+// markService is the bit of ct_mark that a connection in Zone has if its replies
+// are to be translated back.
+const markService = 1
 
 // Ethernet types.
 const (
@@ -125,16 +148,18 @@ const (
 
 // Connection states as OVS numbers them (ovs-fields(7), ct_state).
 const (
-	ctNew     = 0x01
-	ctRelated = 0x04
-	ctReply   = 0x08
-	ctInvalid = 0x10
-	ctTracked = 0x20
+	ctNew        = 0x01
+	ctRelated    = 0x04
+	ctReply      = 0x08
+	ctInvalid    = 0x10
+	ctTracked    = 0x20
+	ctTranslated = 0x80 // the destination address
 )
 
 // Priorities outside the tier tables. Flows of one table that can match the
 // same packet never share one.
 const (
+	prioSelf   = 500 // before prioNarrow, for what a Pod sends to itself
 	prioNarrow = 450 // before prioTop, for Pods whose MTU is smaller than others'
 	prioTop    = 400
 	prioHigh   = 300
@@ -149,6 +174,7 @@ const (
 	prioIsolation = 10
 	prioLaneMin   = 100
 	prioLaneMax   = 65000
+	prioExempt    = 65100 // what a tier does not judge
 )
 
 // Cookies say what a flow is for: a mark, a kind, and the number of the thing.
@@ -163,6 +189,8 @@ const (
 	cookieClause   cookieKind = 4
 	cookieRule     cookieKind = 5
 	cookieIsolate  cookieKind = 6
+	cookieService  cookieKind = 7
+	cookieLearned  cookieKind = 8 // made by the switch: the book knows nothing of them
 )
 
 func cookie(kind cookieKind, number uint32) uint64 {

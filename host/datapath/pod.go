@@ -37,17 +37,20 @@ func podFlows(p LocalPod, gw Gateway, logged bool) []of.Flow {
 		if a.Is4() {
 			src, dst := of.IPv4Src.Addr(a), of.IPv4Dst.Addr(a)
 			ip, arp := of.EthType.Is(ethIPv4), of.EthType.Is(ethARP)
-			add(Classify, prioLow, of.MatchOf(port, ip, src), uint8(Conntrack), sender)
+			add(Classify, prioLow, of.MatchOf(port, ip, src), uint8(Service), sender)
 			add(Classify, prioLow, of.MatchOf(port, arp, of.ARPSPA.Addr(a)), uint8(ARP))
 			// Announcements and conflict checks for the Pod's own address are
 			// not questions (RFC 5227): an answer would say "taken".
 			add(ARP, prioHigh, of.MatchOf(port, arp, of.ARPOp.Is(1), of.ARPTPA.Addr(a)), 0)
 			add(ARP, prioLow, of.MatchOf(port, arp, of.ARPOp.Is(1)), 0, arpReply(gw.MAC)...)
 			add(Route, prioTop, of.MatchOf(ip, dst), Route.next(), toPod(p, gw, logged)...)
+			add(Route, prioSelf, of.MatchOf(flag(bitSenderLocal), ip, src, dst), Route.next(), toItself(p, gw, logged)...)
 			continue
 		}
-		add(Classify, prioLow, of.MatchOf(port, ip6, of.IPv6Src.Addr(a)), uint8(Conntrack), sender)
-		add(Route, prioTop, of.MatchOf(ip6, of.IPv6Dst.Addr(a)), Route.next(), toPod(p, gw, logged)...)
+		src, dst := of.IPv6Src.Addr(a), of.IPv6Dst.Addr(a)
+		add(Classify, prioLow, of.MatchOf(port, ip6, src), uint8(Service), sender)
+		add(Route, prioTop, of.MatchOf(ip6, dst), Route.next(), toPod(p, gw, logged)...)
+		add(Route, prioSelf, of.MatchOf(flag(bitSenderLocal), ip6, src, dst), Route.next(), toItself(p, gw, logged)...)
 		for _, kind := range icmpv6Control {
 			add(Classify, prioMiddle, of.MatchOf(port, ip6, icmp6, of.ICMPv6Type.Is(uint64(kind.icmpType)),
 				of.IPv6Src.Addr(a)), uint8(IPv6Control))
@@ -78,6 +81,12 @@ func toPod(p LocalPod, gw Gateway, logged bool) []of.Action {
 		of.SetField(of.EthSrc.MAC(gw.MAC)), of.SetField(of.EthDst.MAC(p.MAC)),
 		of.SetField(mark(bitReceiverLocal, logged)), of.SetField(regOutPort.Is(uint64(p.OFPort))),
 	}
+}
+
+// toItself is toPod for what a Pod sends to its own address, which it does only
+// through a Service.
+func toItself(p LocalPod, gw Gateway, logged bool) []of.Action {
+	return append(toPod(p, gw, logged), of.SetField(regFlags.Masked(1<<bitHairpin, 1<<bitHairpin)))
 }
 
 // arpReply answers an ARP request where it came in: whatever was asked for is

@@ -45,20 +45,28 @@ func (d *Datapath) Connect(ctx context.Context, sw Switch) error {
 // Disconnect forgets the connection. The flows stay in the switch.
 func (d *Datapath) Disconnect() { d.sw = nil }
 
-// audit reads all flows back and returns how many were not as recorded.
+// audit reads all flows and groups back and returns how many were not as recorded.
+// A group that is gone took the flows with it that used it.
 func (d *Datapath) audit(ctx context.Context) (int, error) {
 	stats, err := d.sw.DumpFlows(ctx, of.FlowFilter{})
 	if err != nil {
 		return 0, fmt.Errorf("reading the flows of the bridge: %w", err)
 	}
-	flows := make([]of.Flow, len(stats))
-	for i, s := range stats {
-		flows[i] = s.Flow
+	groups, err := d.sw.DumpGroups(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the groups of the bridge: %w", err)
+	}
+	flows := make([]of.Flow, 0, len(stats))
+	for _, s := range stats {
+		if d.services.isLearned(s.Flow) {
+			continue
+		}
+		flows = append(flows, s.Flow)
 		if kind := cookieKind(s.Flow.Cookie >> 48 & 0xff); kind == cookieRule {
 			d.hints[uint32(s.Flow.Cookie)] = s.Flow.Priority
 		}
 	}
-	return d.book.compare(flows), nil
+	return d.book.compare(flows) + d.groups.compare(groups), nil
 }
 
 // Realise writes what differs between the wanted state and the switch, in one
@@ -70,13 +78,15 @@ func (d *Datapath) Realise(ctx context.Context) (written int, err error) {
 	if d.sw == nil {
 		return 0, ErrNoSwitch
 	}
+	// Groups are there before the flows that use them, and go after them.
 	changes := d.book.changes()
-	if len(changes) == 0 {
-		return 0, nil
+	mods, later := d.groups.changes()
+	for _, c := range changes {
+		mods = append(mods, c.mod())
 	}
-	mods := make([]of.Mod, len(changes))
-	for i, c := range changes {
-		mods[i] = c.mod()
+	mods = append(append(mods, d.services.forget()...), later...)
+	if len(mods) == 0 {
+		return 0, nil
 	}
 	start := time.Now()
 	if err := d.sw.Apply(ctx, mods); err != nil {
@@ -85,9 +95,11 @@ func (d *Datapath) Realise(ctx context.Context) (written int, err error) {
 				err = errors.Join(err, auditErr)
 			}
 		}
-		return 0, fmt.Errorf("writing %d flow changes: %w", len(mods), err)
+		return 0, fmt.Errorf("writing %d changes of flows and groups: %w", len(mods), err)
 	}
 	d.book.written(changes)
+	d.groups.written()
+	clear(d.services.bygone)
 	d.stats.LastBundle, d.stats.LastMods = time.Since(start), len(mods)
 	d.stats.Bundles++
 	d.stats.FlowMods += uint64(len(mods))

@@ -19,6 +19,9 @@ type Kind uint8
 const (
 	KindRefuse Kind = 1 // denied: the sender is to be told
 	KindLog    Kind = 2 // a decision to be written to the audit log
+	// KindUnreachable: a Service has no endpoints; the sender is to be told so,
+	// and no policy had a part in it.
+	KindUnreachable Kind = 3
 )
 
 // Meters of the bridge. They limit what the switch sends to the agent, so that
@@ -66,7 +69,7 @@ func tellFlows() []of.Flow {
 	for _, eth := range []uint64{ethIPv4, ethIPv6} {
 		flows = append(flows, base(Commit, prioMiddle,
 			of.MatchOf(state(ctTracked|ctNew, ctTracked|ctNew|ctInvalid), of.EthType.Is(eth), flag(bitLog)), 0,
-			tell(KindLog, 0), of.CT{Commit: true, Zone: Zone, Table: uint8(Output)}))
+			tell(KindLog, 0), commit()))
 	}
 	return flows
 }

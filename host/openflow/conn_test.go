@@ -21,6 +21,11 @@ func TestGroups(t *testing.T) {
 	all := GroupEntry{ID: 1, Type: GroupAll, Buckets: []Bucket{{ID: 0, Actions: Do(Output(1))}, {ID: 1, Actions: Do(Output(2), Output(3))}}}
 	pick := GroupEntry{ID: 2, Type: GroupSelect, Selection: Selection{Method: "dp_hash"}, Buckets: []Bucket{bucket(1, 100), bucket(2, 50), bucket(9, 0)}}
 	hash := GroupEntry{ID: 3, Type: GroupSelect, Selection: Selection{Method: "dp_hash", Param: 4}, Buckets: []Bucket{bucket(1, 1)}}
+	byFields := GroupEntry{
+		ID: 8, Type: GroupSelect, Selection: Selection{Method: "hash", Param: 5, Fields: Fields(TCPSrc, IPv6Src, IPv4Src)},
+		Buckets: []Bucket{bucket(1, 1)},
+	}
+	byField := GroupEntry{ID: 9, Type: GroupSelect, Selection: Selection{Method: "hash", Fields: Fields(IPv4Src)}, Buckets: []Bucket{bucket(1, 1)}}
 	plain := GroupEntry{ID: 4, Type: GroupSelect, Buckets: []Bucket{bucket(5, 3)}}
 	failover := GroupEntry{ID: 5, Type: GroupFastFailover, Buckets: []Bucket{{ID: 1, WatchPort: PortLocal, Actions: Do(Output(1))}, {ID: 2, WatchGroup: 1, Actions: Do(Group(1))}}}
 	empty := GroupEntry{ID: 6, Type: GroupSelect}
@@ -43,40 +48,40 @@ func TestGroups(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	apply(AddGroup(all), AddGroup(pick), AddGroup(hash), PutGroup(plain), AddGroup(failover), AddGroup(empty))
-	expect("added", all, pick, hash, plain, failover, empty, indirect)
+	apply(AddGroup(all), AddGroup(pick), AddGroup(hash), PutGroup(plain), AddGroup(failover), AddGroup(empty), AddGroup(byFields), AddGroup(byField))
+	expect("added", all, pick, hash, plain, failover, empty, indirect, byFields, byField)
 	for line := range strings.Lines(ovs.OFCtl("br0", "dump-groups", "--no-names")) {
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, "group_id=") {
 			continue
 		}
-		if !slices.ContainsFunc([]GroupEntry{all, pick, hash, plain, failover, empty, indirect}, func(g GroupEntry) bool { return g.String() == line }) {
+		if !slices.ContainsFunc([]GroupEntry{all, pick, hash, plain, failover, empty, indirect, byFields, byField}, func(g GroupEntry) bool { return g.String() == line }) {
 			t.Errorf("ovs-ofctl dumps %s, which is no group's text", line)
 		}
 	}
 
 	pick.Buckets = []Bucket{bucket(4, 7), bucket(1, 100), bucket(7, 1), bucket(8, 1), bucket(2, 50), bucket(9, 0), bucket(5, 2)}
 	apply(InsertBucket(2, BucketFirst, bucket(4, 7)), InsertBucket(2, 1, bucket(7, 1), bucket(8, 1)), InsertBucket(2, BucketLast, bucket(5, 2)))
-	expect("inserted", all, pick, hash, plain, failover, empty, indirect)
+	expect("inserted", all, pick, hash, plain, failover, empty, indirect, byFields, byField)
 
 	pick.Buckets = pick.Buckets[1:6]
 	hash.Buckets = nil
 	apply(RemoveBucket(2, BucketFirst), RemoveBucket(2, BucketLast), RemoveBucket(3, BucketAll))
 	pick.Buckets = slices.Delete(pick.Buckets, 1, 2)
 	apply(RemoveBucket(2, 7))
-	expect("removed", all, pick, hash, plain, failover, empty, indirect)
+	expect("removed", all, pick, hash, plain, failover, empty, indirect, byFields, byField)
 
 	plain.Selection, plain.Buckets = Selection{Method: "hash"}, []Bucket{bucket(1, 1)}
 	all.Buckets = all.Buckets[:1]
 	apply(PutGroup(plain), ModifyGroup(all))
-	expect("replaced", all, pick, hash, plain, failover, empty, indirect)
+	expect("replaced", all, pick, hash, plain, failover, empty, indirect, byFields, byField)
 
 	flow := Flow{Priority: 9, Actions: Do(Group(2))}
 	apply(AddFlow(flow))
 	wantFlows(t, c, flow)
 	apply(DeleteGroup(2), DeleteGroup(999))
 	wantFlows(t, c)
-	expect("deleted", all, hash, plain, failover, empty, indirect)
+	expect("deleted", all, hash, plain, failover, empty, indirect, byFields, byField)
 	if err := c.Apply(ctx, []Mod{AddGroup(all)}); !errors.Is(err, ErrGroupExists) {
 		t.Errorf("adding a group twice: %v, want ErrGroupExists", err)
 	}

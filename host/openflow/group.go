@@ -29,6 +29,7 @@ const (
 type Selection struct {
 	Method string // "dp_hash" or "hash"; see ovs-ofctl(8)
 	Param  uint64
+	Fields FieldSet // of "hash" only: what is hashed
 }
 
 // Bucket is one list of actions of a group.
@@ -57,12 +58,6 @@ const (
 	groupAny    = 0xffffffff
 	groupAllIDs = 0xfffffffc
 
-	groupAdd      = 0
-	groupModify   = 1
-	groupDelete   = 2
-	groupInsert   = 3
-	groupRemove   = 5
-	groupPut      = 0x8000
 	bucketWeight  = 0
 	bucketPort    = 1
 	bucketGroup   = 2
@@ -74,12 +69,25 @@ const (
 
 // groupMod is the part of a Mod about groups.
 type groupMod struct {
-	command uint16
+	command GroupCommand
 	bucket  uint32
 	group   GroupEntry
 }
 
-func groupMods(command uint16, bucket uint32, g GroupEntry) Mod {
+// GroupCommand is what a modification does to a group.
+type GroupCommand uint16
+
+// The commands (OpenFlow 1.5.1, 7.3.4.3); the last is Open vSwitch's own.
+const (
+	groupAdd    GroupCommand = 0
+	groupModify GroupCommand = 1
+	groupDelete GroupCommand = 2
+	groupInsert GroupCommand = 3
+	groupRemove GroupCommand = 5
+	groupPut    GroupCommand = 0x8000
+)
+
+func groupMods(command GroupCommand, bucket uint32, g GroupEntry) Mod {
 	return Mod{kind: modGroup, group: &groupMod{command, bucket, g}}
 }
 
@@ -110,7 +118,7 @@ func RemoveBucket(group, bucket uint32) Mod {
 
 // String is the modification in ovs-ofctl's syntax, for error messages.
 func (m *groupMod) String() string {
-	verb := map[uint16]string{
+	verb := map[GroupCommand]string{
 		groupAdd: "add-group", groupModify: "mod-group", groupPut: "--may-create mod-group",
 		groupDelete: "del-groups", groupInsert: "insert-buckets", groupRemove: "remove-buckets",
 	}[m.command]
@@ -132,6 +140,7 @@ func (g GroupEntry) String() string {
 		if g.Selection.Param != 0 {
 			b = fmt.Appendf(b, ",selection_method_param=%d", g.Selection.Param)
 		}
+		b = g.Selection.Fields.appendText(b)
 	}
 	for _, bucket := range g.Buckets {
 		b = fmt.Appendf(b, ",bucket=bucket_id:%d", bucket.ID)
@@ -152,7 +161,7 @@ func (g GroupEntry) String() string {
 // appendTo writes ofp_group_mod after its header.
 func (m *groupMod) appendTo(b []byte) []byte {
 	g := &m.group
-	b = put32(append(put16(b, m.command), byte(g.Type), 0), g.ID)
+	b = put32(append(put16(b, uint16(m.command)), byte(g.Type), 0), g.ID)
 	lengthAt := len(b)
 	b = put32(zeros(b, 4), m.bucket)
 	start := len(b)
@@ -186,7 +195,8 @@ func (s *Selection) appendTo(b []byte) []byte {
 	}
 	var method [methodLen]byte
 	copy(method[:methodLen-1], s.Method)
-	b = put32(put16(put16(b, groupSelector), 40), netronomeID)
+	start := len(b)
+	b = put32(put16(put16(b, groupSelector), uint16(40+len(s.Fields.oxm))), netronomeID)
 	b = append(put32(put32(b, netronomePick), 0), method[:]...)
-	return put64(b, s.Param)
+	return pad8(append(put64(b, s.Param), s.Fields.oxm...), start)
 }

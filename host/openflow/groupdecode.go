@@ -44,7 +44,11 @@ func decodeGroup(wire []byte) (g GroupEntry, length int, err error) {
 		}
 		if kind == groupSelector && len(value) >= 36 && be.Uint32(value) == netronomeID && be.Uint32(value[4:]) == netronomePick {
 			method, _, _ := bytes.Cut(value[12:28], []byte{0})
-			g.Selection = Selection{Method: string(method), Param: be.Uint64(value[28:])}
+			fields, err := decodeFields(value[36:])
+			if err != nil {
+				return g, 0, fmt.Errorf("group %d: %w", g.ID, err)
+			}
+			g.Selection = Selection{Method: string(method), Param: be.Uint64(value[28:]), Fields: fields}
 		}
 		rest = rest[n:]
 	}

@@ -21,8 +21,8 @@ type Kind string
 // The kinds. They are values of a metric's label.
 const (
 	Reset  Kind = "reset"  // TCP RST
-	ICMPv4 Kind = "icmp"   // type 3, code 13: communication administratively prohibited (RFC 1812, 5.2.7.1)
-	ICMPv6 Kind = "icmpv6" // type 1, code 1: communication with destination administratively prohibited (RFC 4443, 3.1)
+	ICMPv4 Kind = "icmp"   // type 3, destination unreachable
+	ICMPv6 Kind = "icmpv6" // type 1, destination unreachable
 )
 
 // Ends are the MAC addresses of an answer.
@@ -48,7 +48,13 @@ const (
 //
 // The error is ErrSilence if the packet must not be answered, or is too broken
 // to be.
-func Answer(frame []byte, ends Ends) ([]byte, Kind, error) {
+func Answer(frame []byte, ends Ends) ([]byte, Kind, error) { return answer(frame, ends, prohibited) }
+
+// Unreachable is Answer for a packet that nobody rejects, and for which there is
+// nobody either: an ICMP error says that the port is unreachable.
+func Unreachable(frame []byte, ends Ends) ([]byte, Kind, error) { return answer(frame, ends, noPort) }
+
+func answer(frame []byte, ends Ends, why reason) ([]byte, Kind, error) {
 	p, err := read(frame)
 	if err != nil {
 		return nil, "", err
@@ -66,9 +72,9 @@ func Answer(frame []byte, ends Ends) ([]byte, Kind, error) {
 		return p.datagram(out, protoTCP, 0, segment), Reset, nil
 	}
 	if p.source.Is4() {
-		return p.datagram(out, protoICMP, tosError, p.unreachableV4()), ICMPv4, nil
+		return p.datagram(out, protoICMP, tosError, p.unreachableV4(why.codeV4)), ICMPv4, nil
 	}
-	return p.datagram(out, protoICMPv6, 0, p.unreachableV6()), ICMPv6, nil
+	return p.datagram(out, protoICMPv6, 0, p.unreachableV6(why.codeV6)), ICMPv6, nil
 }
 
 // answerable applies the rules against loops and storms.

@@ -316,3 +316,32 @@ func TestIsHost(t *testing.T) {
 		}
 	}
 }
+
+func TestUnreachableSaysThatThePortIs(t *testing.T) {
+	for _, c := range answers {
+		prohibited, kind, err := Answer(unhex(t, c.frame), ends)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, sameKind, err := Unreachable(unhex(t, c.frame), ends)
+		if err != nil || sameKind != kind {
+			t.Fatalf("%s: answered by %q, %v; want %q", c.name, sameKind, err, kind)
+		}
+		switch kind {
+		case Reset:
+			if !bytes.Equal(got, prohibited) {
+				t.Errorf("%s: not the same reset", c.name)
+			}
+		case ICMPv4:
+			m, err := icmp.ParseMessage(1, got[14+20:])
+			if err != nil || m.Type != ipv4.ICMPTypeDestinationUnreachable || m.Code != 3 {
+				t.Errorf("%s: %+v, %v; want port unreachable", c.name, m, err)
+			}
+		case ICMPv6:
+			m, err := icmp.ParseMessage(58, got[14+40:])
+			if err != nil || m.Type != ipv6.ICMPTypeDestinationUnreachable || m.Code != 4 {
+				t.Errorf("%s: %+v, %v; want port unreachable", c.name, m, err)
+			}
+		}
+	}
+}

@@ -1,5 +1,7 @@
 // Package refuse writes the packets by which a rejected packet is answered: a TCP
-// reset, or an ICMP error that says "administratively prohibited".
+// reset, or an ICMP error that says "administratively prohibited". A packet for which
+// there is nobody is answered in the same way, by an error that says "port
+// unreachable".
 //
 // It promises:
 //

@@ -14,6 +14,7 @@ type Switch struct {
 	tables  map[uint8]*table
 	flows   map[of.FlowKey]of.Flow
 	meters  map[uint32]of.MeterEntry
+	groups  map[uint32]of.GroupEntry
 	Written int // flow mods so far
 	// Free are registers that only say who decided: two flows of one priority that
 	// match a packet may differ in what they write there.
@@ -25,7 +26,7 @@ type Switch struct {
 
 // New makes an empty switch.
 func New() *Switch {
-	return &Switch{tables: map[uint8]*table{}, flows: map[of.FlowKey]of.Flow{}, meters: map[uint32]of.MeterEntry{}}
+	return &Switch{tables: map[uint8]*table{}, flows: map[of.FlowKey]of.Flow{}, meters: map[uint32]of.MeterEntry{}, groups: map[uint32]of.GroupEntry{}}
 }
 
 // Apply takes a bundle.
@@ -105,11 +106,29 @@ func (s *Switch) apply(m of.Mod) error {
 		if err := s.hasMeters(f); err != nil {
 			return err
 		}
+		if err := s.hasGroups(f, f.Actions); err != nil {
+			return err
+		}
 		s.flows[f.Key()] = f
 		return nil
 	}
 	if key, ok := m.Deletes(); ok {
 		delete(s.flows, key)
+		return nil
+	}
+	if known, err := m.ChangeGroups(s.groups); known {
+		return err
+	}
+	if filter, ok := m.DeletesWhere(); ok {
+		for key, f := range s.flows {
+			selected, simulated := filter.Selects(f)
+			if !simulated {
+				return fmt.Errorf("flowsim: %s is not simulated", m)
+			}
+			if selected {
+				delete(s.flows, key)
+			}
+		}
 		return nil
 	}
 	return fmt.Errorf("flowsim: %s is not simulated", m)

@@ -1,0 +1,39 @@
+package flowsim
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	of "github.com/sluice-net/sluice/host/openflow"
+)
+
+// DumpGroups lists the groups by id.
+func (s *Switch) DumpGroups(context.Context) ([]of.GroupEntry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []of.GroupEntry
+	for _, id := range slices.Sorted(maps.Keys(s.groups)) {
+		g := s.groups[id]
+		g.Buckets = slices.Clone(g.Buckets)
+		out = append(out, g)
+	}
+	return out, nil
+}
+
+// hasGroups refuses actions that use a group that is not there.
+func (s *Switch) hasGroups(what fmt.Stringer, actions of.Actions) error {
+	list, err := actions.Decode()
+	if err != nil {
+		return fmt.Errorf("flowsim: %s: %w", what, err)
+	}
+	for _, a := range list {
+		if g, ok := a.(of.GroupAction); ok {
+			if _, there := s.groups[g.ID]; !there {
+				return fmt.Errorf("flowsim: %s uses group %d, which is not there", what, g.ID)
+			}
+		}
+	}
+	return nil
+}
