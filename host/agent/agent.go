@@ -33,7 +33,7 @@ type agent struct {
 	Options
 	log        *slog.Logger
 	engine     *engine
-	source     *cluster.Manifests
+	source     cluster.Source
 	specs      []plugin.Spec
 	supervisor *plugin.Supervisor
 	attacher   *attach.Attacher
@@ -80,10 +80,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	if a.specs, err = ModuleSpecs(c.Modules, a.Builtin); err != nil {
 		return err
 	}
-	a.source, err = cluster.NewManifests(cluster.Options{
-		Paths: []string{c.Manifests}, ExtraResources: Watched(a.specs), Logger: a.log,
-	})
-	if err != nil {
+	if a.source, err = a.newSource(); err != nil {
 		return err
 	}
 	kind := c.OVS.Datapath
@@ -155,7 +152,7 @@ func (a *agent) modules() (*plugin.Supervisor, error) {
 		return nil, fmt.Errorf("sandbox.path: %w: it must name the program sluice-sandbox", err)
 	}
 	return plugin.New(plugin.Options{
-		Committer: a.engine, SandboxPath: path, Logger: a.log,
+		Committer: a.engine, Watch: a.source.Watch, SandboxPath: path, Logger: a.log,
 		LoadTimeout: time.Duration(a.Config.Sandbox.LoadTimeoutSeconds) * time.Second, Reviewer: foresight{a.engine},
 	})
 }
@@ -192,6 +189,9 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 	}
 	cni, err := attach.Listen(a.Config.CNISocket, a.attacher, a.log)
 	if err != nil {
+		return err
+	}
+	if err := a.serveProbes(ctx, start); err != nil {
 		return err
 	}
 	start("engine", func(ctx context.Context) error { a.engine.run(ctx); return nil })

@@ -17,6 +17,10 @@ type Config struct {
 	// Manifests is a directory of Kubernetes manifests, for a machine without
 	// Kubernetes. It is watched.
 	Manifests string `json:"manifests,omitempty"`
+	// Kubernetes is the API server that objects come from. Exactly one of
+	// Manifests and Kubernetes is given; `kubernetes: {}` is enough for a Pod.
+	Kubernetes *KubernetesConfig `json:"kubernetes,omitempty"`
+	Probes     ProbesConfig      `json:"probes"`
 
 	OVS     OVSConfig      `json:"ovs"`
 	Sandbox SandboxConfig  `json:"sandbox"`
@@ -198,8 +202,14 @@ func (c *Config) complete() error {
 	if min(c.Audit.MaxMiB, c.Audit.LinesPerSecond, c.Limits.Flows, c.Limits.Clauses, c.Limits.Buckets) < 0 {
 		return fmt.Errorf("audit.maxMiB, audit.linesPerSecond, limits.flows, limits.clauses and limits.buckets must not be negative: leave them out for their defaults")
 	}
-	if c.Manifests == "" {
-		return fmt.Errorf("manifests is not set: name a directory of Kubernetes manifests")
+	switch {
+	case c.Manifests == "" && c.Kubernetes == nil:
+		return fmt.Errorf("neither kubernetes nor manifests is set: write `kubernetes: {}` in a cluster, or name a directory of Kubernetes manifests")
+	case c.Manifests != "" && c.Kubernetes != nil:
+		return fmt.Errorf("both kubernetes and manifests are set: objects come from one of them; remove the other")
+	}
+	if c.Probes.Address == "" && c.Kubernetes != nil {
+		c.Probes.Address = defaultProbes
 	}
 	if len(c.Modules) == 0 {
 		c.Modules = []ModuleConfig{{Name: DefaultModule, Source: ModuleSource{Builtin: DefaultModule}}}

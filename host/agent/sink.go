@@ -20,9 +20,11 @@ func (s sink) Apply(events []cluster.Event) {
 	if err := s.a.engine.Observe(s.ctx, events); err != nil && s.ctx.Err() == nil {
 		s.a.log.Error("objects changed, and the bridge could not follow", "error", err)
 	}
-	objects := make([]abi.Event, len(events))
-	for i, e := range events {
-		objects[i] = cluster.ModuleEvent(e)
+	objects := make([]abi.Event, 0, len(events))
+	for _, e := range events {
+		if e.Op == cluster.Delete || e.JSON != nil { // without, no module has asked for it
+			objects = append(objects, cluster.ModuleEvent(e))
+		}
 	}
 	s.a.supervisor.Deliver(objects)
 }

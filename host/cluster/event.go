@@ -53,7 +53,8 @@ type Event struct {
 	// Generation grows with every change of the object.
 	Generation int64
 	// JSON is the object as in the API, after defaulting, without white
-	// space. It is nil for a Delete.
+	// space, without managedFields. It is nil for a Delete, and where nobody
+	// has asked for the resource with Watch.
 	JSON []byte
 	// Object is the same as a *corev1.Pod, *corev1.Namespace, *corev1.Node,
 	// *corev1.Service or *discoveryv1.EndpointSlice; nil for every other
@@ -70,6 +71,14 @@ type Source interface {
 	// the first complete list. If there is no such Pod, the error satisfies
 	// apierrors.IsNotFound and says what to do.
 	Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error)
+	// Watch makes the source deliver resources besides those that it always
+	// does, for as long as the owner, a module for instance, asks for them. It
+	// waits for the first complete list and returns when their objects were
+	// applied. An error that is not that of ctx says what keeps them away; the
+	// source goes on trying. Resources asked for earlier are not taken back.
+	Watch(ctx context.Context, owner string, resources []string) error
+	// Unwatch takes back all that the owner has asked for.
+	Unwatch(owner string)
 }
 
 // Sink takes what a Source delivers. The Source calls it from one goroutine,
@@ -89,15 +98,16 @@ type Sink interface {
 	Revision(revision string)
 }
 
-// Problem is one thing in the manifests that is not in force as written.
+// Problem is one thing that is not in force as written.
 type Problem struct {
-	// File is the path as the person named it, or below what they named.
+	// File is the path as the person named it, or below what they named; of
+	// objects of the Kubernetes API, the server's address.
 	File string `json:"file"`
 	// Document counts the documents of the file from 1, those that are empty
 	// or hold comments only not counted; 0 means the file as a whole.
 	Document int `json:"document,omitempty"`
-	// Object is the kind and the name, for instance "NetworkPolicy shop/web";
-	// empty where not even that could be read.
+	// Object is the kind and the name, for instance "NetworkPolicy shop/web",
+	// or a resource; empty where not even that could be read.
 	Object string `json:"object,omitempty"`
 	// Field is the path of the field, for instance
 	// "spec.ingress[0].ports[1].endPort"; empty where it is about no field.

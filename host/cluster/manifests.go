@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -54,9 +55,9 @@ type Manifests struct {
 	look    chan chan struct{} // asks Run to read now; closed when done
 	synced  chan struct{}      // closed after the first complete list
 
-	mu    sync.Mutex
-	pods  map[key]*corev1.Pod // as in force; replaced whole, never written to
-	extra map[string]bool     // replaced whole, never written to
+	mu     sync.Mutex
+	pods   map[key]*corev1.Pod        // as in force; replaced whole, never written to
+	claims map[string]map[string]bool // resources by who asked for them
 }
 
 var _ Source = (*Manifests)(nil)
@@ -83,27 +84,60 @@ func NewManifests(options Options) (*Manifests, error) {
 		log:     options.Logger,
 		look:    make(chan chan struct{}),
 		synced:  make(chan struct{}),
-		extra:   setOf(options.ExtraResources),
+		claims:  map[string]map[string]bool{"": setOf(options.ExtraResources)},
 	}, nil
 }
 
-// Watch replaces the ExtraResources of the options, for instance because a
-// module was loaded, and returns when the objects of those that are new were
-// applied. It waits for the first complete list.
-func (m *Manifests) Watch(ctx context.Context, resources []string) error {
+// Watch implements Source. The files are read again if something is new.
+func (m *Manifests) Watch(ctx context.Context, owner string, resources []string) error {
 	m.mu.Lock()
-	m.extra = setOf(resources)
+	before := m.extra()
+	if m.claims[owner] == nil {
+		m.claims[owner] = map[string]bool{}
+	}
+	isNew := false
+	for _, resource := range resources {
+		m.claims[owner][resource] = true
+		isNew = isNew || !before[resource]
+	}
 	m.mu.Unlock()
+	if !isNew {
+		return m.waitSynced(ctx)
+	}
 	return m.lookNow(ctx)
+}
+
+// Unwatch implements Source. Objects that nobody asks for any more go with the
+// next reading.
+func (m *Manifests) Unwatch(owner string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.claims, owner)
+}
+
+// extra is all that somebody has asked for. The caller holds mu.
+func (m *Manifests) extra() map[string]bool {
+	all := map[string]bool{}
+	for _, resources := range m.claims {
+		maps.Copy(all, resources)
+	}
+	return all
+}
+
+func (m *Manifests) waitSynced(ctx context.Context) error {
+	select {
+	case <-m.synced:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Pod implements Source. A Pod that is not known yet is looked for in the files
 // once more, since its manifest may have been written a moment ago.
 func (m *Manifests) Pod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
-	select {
-	case <-m.synced:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("look up Pod %s/%s: the manifests under %s have not been read yet: %w", namespace, name, m.where(), ctx.Err())
+	if err := m.waitSynced(ctx); err != nil {
+		return nil, fmt.Errorf("look up Pod %s/%s: the manifests under %s have not been read yet: %w", namespace, name, m.where(), err)
 	}
 	if pod := m.pod(namespace, name); pod != nil {
 		return pod, nil
@@ -199,7 +233,7 @@ func (r *runner) read() {
 // apply tells the sink what changed.
 func (r *runner) apply() {
 	r.mu.Lock()
-	extra := r.extra
+	extra := r.extra()
 	r.mu.Unlock()
 	events := r.state.update(r.roots, extra)
 	if len(events) > 0 {

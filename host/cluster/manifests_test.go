@@ -401,11 +401,12 @@ func TestWatchMore(t *testing.T) {
 	dir := write(t, map[string]string{"a.yaml": "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: w}\n"})
 	m, r := start(t, dir, Options{Paths: []string{dir}})
 	r.expect(t, "problems\na.yaml, document 1: Widget w: kind: unknown kind (apiVersion example.org/v1): Sluice itself reads Pod, Namespace, Node, Service, EndpointSlice and NetworkPolicy, and no module watches widgets.example.org: remove the document, or load the module that it is for", "synced")
-	if err := m.Watch(context.Background(), []string{"widgets.example.org"}); err != nil {
+	if err := m.Watch(context.Background(), "a module", []string{"widgets.example.org"}); err != nil {
 		t.Fatal(err)
 	}
 	r.expect(t, "put widgets.example.org w", "problems")
-	if err := m.Watch(context.Background(), nil); err != nil {
+	m.Unwatch("a module")
+	if err := m.lookNow(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-r.calls; got != "delete widgets.example.org w" {

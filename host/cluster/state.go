@@ -249,24 +249,26 @@ func put(k key, read metav1.Object, version int64) Event {
 // sortedKeys is in the order in which objects are put: what others refer to
 // comes first.
 func sortedKeys(objects map[key]*object) []key {
-	rank := func(resource string) int {
-		switch resource {
-		case Namespaces:
-			return 0
-		case Nodes:
-			return 1
-		case Pods:
-			return 2
-		default:
-			return 3
-		}
-	}
 	return slices.SortedFunc(maps.Keys(objects), func(a, b key) int {
 		return cmp.Or(
-			cmp.Compare(rank(a.resource), rank(b.resource)), cmp.Compare(a.resource, b.resource),
+			cmp.Compare(rankOf(a.resource), rankOf(b.resource)), cmp.Compare(a.resource, b.resource),
 			cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name),
 		)
 	})
+}
+
+// rankOf is lower for what others refer to.
+func rankOf(resource string) int {
+	switch resource {
+	case Namespaces:
+		return 0
+	case Nodes:
+		return 1
+	case Pods:
+		return 2
+	default:
+		return 3
+	}
 }
 
 // syntheticUID is the UID of an object that names none: the same whenever the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -129,32 +130,41 @@ func (s *Server) Listen(ctx context.Context) (serve func(ctx context.Context) er
 	if err != nil {
 		return nil, fmt.Errorf("admin API: %w", err)
 	}
+	return func(ctx context.Context) error {
+		if err := serveUntil(ctx, listener, s.mux, s.options.Logger); err != nil {
+			return fmt.Errorf("admin API on %s: %w", s.options.Socket, err)
+		}
+		return nil
+	}, nil
+}
+
+// serveUntil serves until ctx ends, and lets the questions that are being answered
+// finish.
+func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
 	server := &http.Server{
-		Handler:           s.mux,
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      answerTime + 10*time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    headerBytes,
-		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	return func(ctx context.Context) error {
-		ended := make(chan error, 1)
-		go func() { ended <- server.Serve(listener) }()
-		select {
-		case err := <-ended:
-			return fmt.Errorf("admin API on %s: %w", s.options.Socket, err)
-		case <-ctx.Done():
-		}
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
-		defer cancel()
-		err := server.Shutdown(patience)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = server.Close()
-		}
-		<-ended
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
 		return err
-	}, nil
+	case <-ctx.Done():
+	}
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	err := server.Shutdown(patience)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	<-ended
+	return err
 }
 
 // Run listens and serves until ctx ends.

@@ -3,6 +3,9 @@ package plugin
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/sluice-net/sluice/host/sandbox"
 )
@@ -53,6 +56,11 @@ func (m *Module) bring(ctx context.Context, c *candidate) error {
 		return process.PostMortem("waiting for the first objects")
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if watch := m.options.Watch; watch != nil {
+		if err := watch(ctx, m.spec.Name, slices.Sorted(maps.Keys(c.resources))); err != nil {
+			return fmt.Errorf("is not given a state to begin with: %w", err)
+		}
 	}
 	feed, state := m.supervisor.store.open(c.resources)
 	c.feed = feed

@@ -25,7 +25,12 @@ type Committer interface {
 type Options struct {
 	Committer   Committer
 	SandboxPath string // of the program sluice-sandbox
-	Logger      *slog.Logger
+	// Watch makes sure that the objects of these resources have been delivered
+	// and go on being so, before a generation of the module that may see them is
+	// given the first state. It may be called several times for one module. Nil:
+	// whatever is delivered is all there is.
+	Watch  func(ctx context.Context, module string, resources []string) error
+	Logger *slog.Logger
 
 	// Limits that a module gets unless its Grant says otherwise. Zero fields are
 	// the defaults of abi/README.md: 64 MiB of memory, 2 s for a batch, 10 s for

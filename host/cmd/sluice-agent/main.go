@@ -30,7 +30,7 @@ func main() {
 }
 
 func command() *cobra.Command {
-	var config, level string
+	var config, level, nodeName string
 	c := &cobra.Command{
 		Use:   "sluice-agent --config FILE",
 		Short: "Enforce network policy on this node",
@@ -50,6 +50,9 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if nodeName != "" {
+				c.NodeName = nodeName
+			}
 			return agent.Run(cmd.Context(), agent.Options{
 				Config: c, Version: version, Builtin: embedded.Module,
 				Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l})),
@@ -57,6 +60,7 @@ func command() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&config, "config", "/etc/sluice/agent.yaml", "configuration file")
+	c.Flags().StringVar(&nodeName, "node-name", "", "name of this node in the cluster; goes before the configuration's nodeName")
 	c.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return c
 }

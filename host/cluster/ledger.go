@@ -1,0 +1,395 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// ledger is what the API server was last heard to hold, and what of it the sink
+// has not been told. Streams write to it, each its own resource; the goroutine
+// of Kubernetes.Run takes from it.
+type ledger struct {
+	wake chan struct{} // has an element when there may be something to take
+
+	mu      sync.Mutex
+	parts   map[string]*part // by resource
+	pending map[key]change   // several changes of one object are one, the latest
+	order   []key            // of pending
+	changed chan struct{}    // closed, and made anew, when something was told or refused
+	heard   uint64           // numbers the changes
+	handed  uint64           // of the last that the sink was told
+	started bool             // the first complete list was taken
+	opened  bool             // and told
+}
+
+// part is one resource.
+type part struct {
+	stream  *stream // who may write to it
+	known   map[key]record
+	version string // up to which known is
+	listed  bool   // known was complete once
+	// complete means that known holds everything as the stream delivers it, and
+	// told that the sink does.
+	complete, told bool
+	toldVersion    string
+	problem        *Problem
+	refused        error // what makes waiting for it pointless until somebody acts
+}
+
+// record is what is kept of an object, so that an update that changes nothing
+// that matters is no event.
+type record struct {
+	uid     string
+	version uint64
+	print   fingerprint
+	local   *corev1.Pod // of this node; never written to
+	heard   uint64      // number of the change that brought it
+}
+
+type fingerprint [16]byte
+
+type change struct {
+	event Event
+	heard uint64
+}
+
+// item is an object as a stream delivers it.
+type item struct {
+	event   Event
+	version uint64 // 0: none that can be compared
+	print   fingerprint
+	local   *corev1.Pod
+}
+
+func newLedger() *ledger {
+	return &ledger{
+		wake: make(chan struct{}, 1), parts: map[string]*part{}, pending: map[key]change{}, changed: make(chan struct{}),
+	}
+}
+
+func fingerprintOf(content []byte) fingerprint {
+	sum := sha256.Sum256(content)
+	return fingerprint(sum[:16])
+}
+
+// versionOf is a resourceVersion as a number. The API promises that they can be
+// compared so, for objects of one resource ("Resource versions" in the
+// Kubernetes API concepts).
+func versionOf(resourceVersion string) uint64 {
+	n, err := strconv.ParseUint(resourceVersion, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func keyOf(e *Event) key { return key{e.Resource, e.Namespace, e.Name} }
+
+// expect makes a stream the one that writes a resource. What is known of it
+// stays until the stream has a complete list.
+func (l *ledger) expect(resource string, s *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.parts[resource]
+	if p == nil {
+		p = &part{known: map[key]record{}}
+		l.parts[resource] = p
+	}
+	p.stream, p.complete, p.told, p.refused = s, false, false, nil
+}
+
+// write runs f on the part of a stream, unless it is another's by now.
+func (l *ledger) write(s *stream, f func(*part)) {
+	l.mu.Lock()
+	if p := l.parts[s.resource]; p != nil && p.stream == s {
+		f(p)
+	}
+	l.mu.Unlock()
+	l.signal()
+}
+
+func (l *ledger) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// put takes an object that came or changed.
+func (l *ledger) put(s *stream, i item) {
+	l.write(s, func(p *part) {
+		l.enter(p, i)
+		p.reach(i.version)
+	})
+}
+
+// fetched takes an object that was asked for directly. If the stream is past its
+// version and does not know it, it is gone. The number is the one to wait for.
+func (l *ledger) fetched(resource string, i item) (heard uint64, gone bool) {
+	l.mu.Lock()
+	defer l.signal()
+	defer l.mu.Unlock()
+	p := l.parts[resource]
+	if p == nil {
+		return 0, true
+	}
+	if _, there := p.known[keyOf(&i.event)]; !there && i.version != 0 && i.version <= versionOf(p.version) {
+		return 0, true
+	}
+	return l.enter(p, i), false
+}
+
+// enter takes an object, unless it is older than what is known of it: one that
+// was fetched may be newer than what the watch tells. It returns the number to
+// wait for. The caller holds mu.
+func (l *ledger) enter(p *part, i item) uint64 {
+	k := keyOf(&i.event)
+	old, there := p.known[k]
+	switch {
+	case there && old.version > i.version && i.version != 0:
+		return old.heard
+	case there && old.print == i.print && old.uid == i.event.UID:
+		old.version, old.local = i.version, i.local
+		p.known[k] = old
+		return old.heard
+	}
+	l.heard++
+	p.known[k] = record{uid: i.event.UID, version: i.version, print: i.print, local: i.local, heard: l.heard}
+	l.queue(k, i.event)
+	return l.heard
+}
+
+// reach notes how far the part is.
+func (p *part) reach(version uint64) {
+	if version > versionOf(p.version) {
+		p.version = strconv.FormatUint(version, 10)
+	}
+}
+
+// delete takes the end of an object, as of a version.
+func (l *ledger) delete(s *stream, k key, uid string, version uint64) {
+	l.write(s, func(p *part) {
+		p.reach(version)
+		if old, there := p.known[k]; there && (old.uid == uid || version == 0 || old.version <= version) {
+			l.remove(p, k, old)
+		}
+	})
+}
+
+// remove forgets an object and says so. The caller holds mu.
+func (l *ledger) remove(p *part, k key, old record) {
+	delete(p.known, k)
+	l.heard++
+	l.queue(k, Event{Op: Delete, Resource: k.resource, Namespace: k.namespace, Name: k.name, UID: old.uid})
+}
+
+// queue makes an event wait for the sink. The caller holds mu.
+func (l *ledger) queue(k key, e Event) {
+	if _, there := l.pending[k]; !there {
+		l.order = append(l.order, k)
+	}
+	l.pending[k] = change{e, l.heard}
+}
+
+// replace takes a complete list, as of a version. What is not in it is gone,
+// unless it is newer than the list.
+func (l *ledger) replace(s *stream, items []item, version string) {
+	l.write(s, func(p *part) {
+		listed := make(map[key]struct{}, len(items))
+		for _, i := range items {
+			listed[keyOf(&i.event)] = struct{}{}
+			l.enter(p, i)
+		}
+		as := versionOf(version)
+		for k, old := range p.known {
+			if _, there := listed[k]; !there && (as == 0 || old.version <= as) {
+				l.remove(p, k, old)
+			}
+		}
+		p.version, p.listed, p.complete = version, true, true
+	})
+}
+
+// reached notes how far a stream is.
+func (l *ledger) reached(s *stream, version string) {
+	l.write(s, func(p *part) { p.version = version })
+}
+
+// report notes what keeps a stream from its objects, or nil. An error means that
+// somebody must act before it can go on.
+func (l *ledger) report(s *stream, problem *Problem, refused error) {
+	l.write(s, func(p *part) {
+		p.problem, p.refused = problem, refused
+		if refused != nil {
+			l.broadcast()
+		}
+	})
+}
+
+// forget ends a resource: its objects are gone for the sink.
+func (l *ledger) forget(resource string) {
+	l.mu.Lock()
+	defer l.signal()
+	defer l.mu.Unlock()
+	p := l.parts[resource]
+	if p == nil {
+		return
+	}
+	for k, old := range p.known {
+		l.remove(p, k, old)
+	}
+	delete(l.parts, resource)
+}
+
+func (l *ledger) broadcast() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// batch is what the sink is to be told.
+type batch struct {
+	events   []Event
+	problems []Problem
+	revision string
+	complete bool // the first complete list has been, or is, told
+	heard    uint64
+	parts    []taken
+}
+
+// taken is a part as it was when a batch was taken.
+type taken struct {
+	part    *part
+	stream  *stream
+	version string
+}
+
+// take is what there is to tell. Objects are held back until the lists of all
+// that must be there have been complete once.
+func (l *ledger) take(must []string) batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := batch{}
+	for _, resource := range slices.Sorted(maps.Keys(l.parts)) {
+		if p := l.parts[resource]; p.problem != nil {
+			b.problems = append(b.problems, *p.problem)
+		}
+	}
+	for _, resource := range must {
+		if p := l.parts[resource]; !l.started && (p == nil || !p.listed) {
+			return b
+		}
+	}
+	l.started, b.complete, b.heard = true, true, l.heard
+	b.events = l.takeEvents()
+	newest := uint64(0)
+	for _, p := range l.parts {
+		if p.complete {
+			b.parts = append(b.parts, taken{p, p.stream, p.version})
+			newest = max(newest, versionOf(p.version))
+		}
+	}
+	b.revision = strconv.FormatUint(newest, 10)
+	return b
+}
+
+// takeEvents empties pending, in the order that a Sink is promised. The caller
+// holds mu.
+func (l *ledger) takeEvents() []Event {
+	events := make([]Event, len(l.order))
+	for i, k := range l.order {
+		events[i] = l.pending[k].event
+	}
+	if len(l.order) > keptOrder {
+		l.pending, l.order = map[key]change{}, nil
+	} else {
+		clear(l.pending)
+		l.order = l.order[:0]
+	}
+	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(turnOf(&a), turnOf(&b)) })
+	return events
+}
+
+// keptOrder is how large a list of changes is used again.
+const keptOrder = 4096
+
+// turnOf orders events: deletes, of what refers to others first, then puts, of
+// what others refer to first.
+func turnOf(e *Event) int {
+	if e.Op == Delete {
+		return -rankOf(e.Resource)
+	}
+	return 1 + rankOf(e.Resource)
+}
+
+// told notes that the sink was told.
+func (l *ledger) told(b batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.handed, l.opened = max(l.handed, b.heard), l.opened || b.complete
+	for _, t := range b.parts {
+		if t.part.stream == t.stream {
+			t.part.told, t.part.toldVersion = true, t.version
+		}
+	}
+	l.broadcast()
+}
+
+// versionsTold is, by resource, how far the sink is.
+func (l *ledger) versionsTold() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	versions := map[string]string{}
+	for resource, p := range l.parts {
+		if p.toldVersion != "" {
+			versions[resource] = p.toldVersion
+		}
+	}
+	return versions
+}
+
+// wait waits until done, which runs under mu, says so or fails.
+func (l *ledger) wait(ctx context.Context, done func() (bool, error)) error {
+	for {
+		l.mu.Lock()
+		ok, err := done()
+		changed := l.changed
+		l.mu.Unlock()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// waitOpened waits until the sink has the first complete list.
+func (l *ledger) waitOpened(ctx context.Context) error {
+	return l.wait(ctx, func() (bool, error) { return l.opened, nil })
+}
+
+// waitTold waits until the sink has all objects of a resource, or somebody must
+// act before it can.
+func (l *ledger) waitTold(ctx context.Context, resource string) error {
+	return l.wait(ctx, func() (bool, error) {
+		p := l.parts[resource]
+		if p == nil {
+			return false, nil
+		}
+		return p.told, p.refused
+	})
+}
+
+// waitHanded waits until the sink has been told of a change.
+func (l *ledger) waitHanded(ctx context.Context, heard uint64) error {
+	return l.wait(ctx, func() (bool, error) { return l.handed >= heard, nil })
+}
