@@ -194,6 +194,9 @@ func (c *Config) complete() error {
 	if len(c.OVS.Gateway) > 15 {
 		return fmt.Errorf("ovs.gateway %q is %d characters: an interface name has at most 15", c.OVS.Gateway, len(c.OVS.Gateway))
 	}
+	if err := c.CNI.checkProfile(); err != nil {
+		return err
+	}
 	switch c.OVS.Datapath {
 	case DatapathAuto, DatapathSystem, DatapathNetdev:
 	default:

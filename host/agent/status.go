@@ -27,6 +27,7 @@ type Status struct {
 	SourceRevision   string            `json:"sourceRevision"`
 	RealisedRevision string            `json:"realisedRevision"`
 	LastError        string            `json:"lastError,omitempty"`
+	Primary          PrimaryStatus     `json:"primary"`
 	Problems         []cluster.Problem `json:"problems"`
 	Modules          []ModuleStatus    `json:"modules"`
 	Pods             []PodStatus       `json:"pods"`
@@ -113,7 +114,7 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 	read, problems := a.progress.read, slices.Clone(a.progress.problems)
 	a.progress.mu.Unlock()
 	s := Status{
-		Node: a.Config.NodeName, Version: a.Version, SourceRevision: read, Problems: problems,
+		Node: a.Config.NodeName, Version: a.Version, SourceRevision: read, Problems: problems, Primary: a.primary.status(),
 		Modules: []ModuleStatus{}, Pods: []PodStatus{},
 	}
 	for _, m := range a.supervisor.Status() {
