@@ -81,7 +81,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	if a.specs, err = ModuleSpecs(c.Modules, a.Builtin); err != nil {
 		return err
 	}
-	if a.source, err = a.newSource(); err != nil {
+	if a.source, err = a.newSource(ctx); err != nil {
 		return err
 	}
 	kind := c.OVS.Datapath

@@ -46,6 +46,8 @@ type ModuleStatus struct {
 	Version    string    `json:"version"`
 	LastError  string    `json:"lastError,omitempty"`
 	Refusal    string    `json:"lastRefusal,omitempty"`
+	Refused    uint64    `json:"refused,omitempty"`    // calls of emit that were answered with an error
+	NotGranted []string  `json:"notGranted,omitempty"` // what its manifest asks for and the operator does not grant
 	PID        int       `json:"pid"`
 	RSSBytes   int64     `json:"rssBytes"`
 	CPUMillis  int64     `json:"cpuMillis"`
@@ -68,7 +70,7 @@ type ModuleStatus struct {
 func moduleStatus(s plugin.Status) ModuleStatus {
 	return ModuleStatus{
 		Name: s.Name, Mode: s.Mode.String(), State: string(s.State), Since: s.Since, Generation: s.Generation, Digest: s.Digest, Newest: s.Newest, Version: s.Version,
-		LastError: s.LastError, Refusal: s.LastRefusal, PID: s.PID, RSSBytes: s.RSS, CPUMillis: s.CPU.Milliseconds(),
+		LastError: s.LastError, Refusal: s.LastRefusal, Refused: s.Refused, NotGranted: s.NotGranted, PID: s.PID, RSSBytes: s.RSS, CPUMillis: s.CPU.Milliseconds(),
 		Rules: s.Rules, Sets: s.Sets, Addresses: s.Addresses, Batches: s.Batches, Requests: s.Requests, Commits: s.Commits,
 		Restarts: s.Restarts, Reloads: s.Reloads, BatchMS: float64(s.LastBatch.Microseconds()) / 1000,
 		Rollbacks: s.Rollbacks, Rejected: s.Rejected,
