@@ -27,11 +27,9 @@ WASM     := $(MODULES:%=bin/modules/%.wasm)
 # Modules that are part of the agent's binary.
 EMBEDDED := modules/embedded/networkpolicy.wasm
 PROGRAMS := ./host/cmd/sluice-agent ./host/cmd/sluice-sandbox ./host/cmd/sluicectl ./cni/sluice-cni
-# The primary CNI plugins that the lab chains behind, as go.mod pins them, and the
-# lab's own, which wires Pods as clouds do.
+# The primary CNI plugins that the lab chains behind, as go.mod pins them.
 PLUGINS  := github.com/containernetworking/plugins/plugins/main/ptp \
-            github.com/containernetworking/plugins/plugins/ipam/host-local \
-            ./host/lab/lab-routed
+            github.com/containernetworking/plugins/plugins/ipam/host-local
 
 # What goes into a module: its own folder, the SDK and the ABI.
 wasm-sources = $(shell find abi sdk/go modules/$(1) -name '*.go' ! -name '*_test.go') go.mod go.sum
@@ -56,7 +54,7 @@ bin/modules/%.wasm: modules/%/manifest.json $$(call wasm-sources,$$*)
 modules/embedded/%.wasm: bin/modules/%.wasm
 	cp $< $@
 
-bin/cni/.built: go.mod go.sum $(wildcard host/lab/lab-routed/*.go)
+bin/cni/.built: go.mod go.sum
 	@mkdir -p $(@D)
 	$(GO) build -o $(@D)/ $(PLUGINS)
 	@touch $@
@@ -66,6 +64,10 @@ bin/cni/.built: go.mod go.sum $(wildcard host/lab/lab-routed/*.go)
 bin/registry: tests/registry/main.go tests/registry/go.mod tests/registry/go.sum
 	@mkdir -p $(@D)
 	$(GO) build -C tests/registry -o $(CURDIR)/$@ .
+
+.PHONY: images
+images: build ## container images as archives into bin/images/, without a registry
+	$(GO) run ./deploy/image/cmd/sluice-images
 
 ## Test
 

@@ -39,9 +39,8 @@ type agent struct {
 	attacher   *attach.Attacher
 	bridgeLink *bridgeLink
 	host       *hostnet.Host
-	datapath   string // as the bridge has it
-	conflist   *chain // nil: somebody else chains sluice-cni
-	primary    *chooser
+	datapath   string      // as the bridge has it
+	conflist   *chain      // nil: somebody else chains sluice-cni
 	retired    atomic.Bool // uninstalled
 	seen       seen
 	audit      *audit // nil: no audit log
@@ -56,12 +55,12 @@ type agent struct {
 func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	host, err := hostnet.Current()
+	host, err := hostnet.Current(o.Config.SysctlDir)
 	if err != nil {
 		return err
 	}
 	defer host.Close()
-	ovs, err := ovsdb.Connect(ctx, o.Config.OVS.Database, o.Logger)
+	ovs, err := connectOVS(ctx, o.Config.OVS.Database, o.Logger)
 	if err != nil {
 		return err
 	}
@@ -81,7 +80,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	if a.specs, err = ModuleSpecs(c.Modules, a.Builtin); err != nil {
 		return err
 	}
-	if a.source, err = a.newSource(ctx); err != nil {
+	if a.source, err = a.newSource(); err != nil {
 		return err
 	}
 	kind := c.OVS.Datapath
@@ -91,9 +90,8 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 		}
 	}
 	a.datapath = kind
-	a.primary = newChooser(c.CNI, host, a.log)
 	a.attacher, err = attach.New(attach.Options{
-		Host: host, OVS: ovs, Logger: a.log, Node: node{a}, Primary: a.primary.profile,
+		Host: host, OVS: ovs, Logger: a.log, Node: node{a},
 		Bridge:  ovsdb.BridgeOptions{Name: c.OVS.Bridge, DatapathType: kind},
 		Gateway: attach.GatewayOptions{Name: c.OVS.Gateway},
 	})
