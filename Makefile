@@ -27,9 +27,11 @@ WASM     := $(MODULES:%=bin/modules/%.wasm)
 # Modules that are part of the agent's binary.
 EMBEDDED := modules/embedded/networkpolicy.wasm
 PROGRAMS := ./host/cmd/sluice-agent ./host/cmd/sluice-sandbox ./host/cmd/sluicectl ./cni/sluice-cni
-# The primary CNI plugins that the lab chains behind, as go.mod pins them.
+# The primary CNI plugins that the lab chains behind, as go.mod pins them, and the
+# lab's own, which wires Pods as clouds do.
 PLUGINS  := github.com/containernetworking/plugins/plugins/main/ptp \
-            github.com/containernetworking/plugins/plugins/ipam/host-local
+            github.com/containernetworking/plugins/plugins/ipam/host-local \
+            ./host/lab/lab-routed
 
 # What goes into a module: its own folder, the SDK and the ABI.
 wasm-sources = $(shell find abi sdk/go modules/$(1) -name '*.go' ! -name '*_test.go') go.mod go.sum
@@ -54,7 +56,7 @@ bin/modules/%.wasm: modules/%/manifest.json $$(call wasm-sources,$$*)
 modules/embedded/%.wasm: bin/modules/%.wasm
 	cp $< $@
 
-bin/cni/.built: go.mod go.sum
+bin/cni/.built: go.mod go.sum $(wildcard host/lab/lab-routed/*.go)
 	@mkdir -p $(@D)
 	$(GO) build -o $(@D)/ $(PLUGINS)
 	@touch $@

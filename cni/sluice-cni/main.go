@@ -26,5 +26,5 @@ import (
 func main() {
 	skel.PluginMainFuncs(skel.CNIFuncs{
 		Add: add, Del: del, Check: check, GC: gc, Status: status,
-	}, version.VersionsStartingFrom("0.3.1"), "sluice-cni: attaches Pods to the bridge of Sluice")
+	}, version.VersionsStartingFrom("0.3.0"), "sluice-cni: attaches Pods to the bridge of Sluice")
 }

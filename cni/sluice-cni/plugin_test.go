@@ -84,7 +84,7 @@ func TestVersion(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &v); err != nil || failed {
 		t.Fatalf("%s: %v", out, err)
 	}
-	if got := strings.Join(v.SupportedVersions, " "); got != "0.3.1 0.4.0 1.0.0 1.1.0" {
+	if got := strings.Join(v.SupportedVersions, " "); got != "0.3.0 0.3.1 0.4.0 1.0.0 1.1.0" {
 		t.Errorf("versions: %s", got)
 	}
 }

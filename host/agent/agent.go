@@ -39,8 +39,9 @@ type agent struct {
 	attacher   *attach.Attacher
 	bridgeLink *bridgeLink
 	host       *hostnet.Host
-	datapath   string      // as the bridge has it
-	conflist   *chain      // nil: somebody else chains sluice-cni
+	datapath   string // as the bridge has it
+	conflist   *chain // nil: somebody else chains sluice-cni
+	primary    *chooser
 	retired    atomic.Bool // uninstalled
 	seen       seen
 	audit      *audit // nil: no audit log
@@ -80,7 +81,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	if a.specs, err = ModuleSpecs(c.Modules, a.Builtin); err != nil {
 		return err
 	}
-	if a.source, err = a.newSource(); err != nil {
+	if a.source, err = a.newSource(ctx); err != nil {
 		return err
 	}
 	kind := c.OVS.Datapath
@@ -90,8 +91,9 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 		}
 	}
 	a.datapath = kind
+	a.primary = newChooser(c.CNI, host, a.log)
 	a.attacher, err = attach.New(attach.Options{
-		Host: host, OVS: ovs, Logger: a.log, Node: node{a},
+		Host: host, OVS: ovs, Logger: a.log, Node: node{a}, Primary: a.primary.profile,
 		Bridge:  ovsdb.BridgeOptions{Name: c.OVS.Bridge, DatapathType: kind},
 		Gateway: attach.GatewayOptions{Name: c.OVS.Gateway},
 	})

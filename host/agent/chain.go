@@ -21,6 +21,10 @@ type CNIConfig struct {
 	Binary string `json:"binary,omitempty"`
 	// BinDir is where runtimes look for plugins. Default /opt/cni/bin.
 	BinDir string `json:"binDir,omitempty"`
+	// Profile is the kind of the primary plugin: eks, azure-transparent, ptp, or
+	// auto (default), which goes by the node's devices and rules and by the types
+	// in its CNI configuration.
+	Profile string `json:"profile,omitempty"`
 }
 
 // The directories that container runtimes use unless they are told otherwise.
@@ -40,6 +44,9 @@ func (c *CNIConfig) complete(manifests bool) {
 	}
 	if c.BinDir == "" {
 		c.BinDir = defaultBinDir
+	}
+	if c.Profile == "" {
+		c.Profile = ProfileAuto
 	}
 }
 

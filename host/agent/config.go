@@ -127,10 +127,33 @@ type GrantConfig struct {
 	Actions   []string `json:"actions,omitempty"`   // allow, deny, reject, pass
 }
 
-// ModuleSource is one of its fields.
+// ModuleSource is one of builtin, file and oci.
 type ModuleSource struct {
+	// Builtin is a module that the agent carries in itself.
 	Builtin string `json:"builtin,omitempty"`
-	File    string `json:"file,omitempty"`
+	// File is a Wasm file, which is watched.
+	File string `json:"file,omitempty"`
+	// OCI is HOST/REPOSITORY[:TAG][@sha256:HEX] or oci-layout:DIR[:TAG][@sha256:HEX].
+	// It must be pinned, by its own digest or by the field digest.
+	OCI string `json:"oci,omitempty"`
+
+	// Digest of the Wasm file, "sha256:...", wherever it comes from. Any other
+	// is not loaded.
+	Digest string `json:"digest,omitempty"`
+
+	// What follows goes with oci.
+
+	// PublicKey, in PEM, must have signed the artifact, as "sluicectl module
+	// sign" and "cosign sign --key" do. PublicKeyFile holds one.
+	PublicKey     string `json:"publicKey,omitempty"`
+	PublicKeyFile string `json:"publicKeyFile,omitempty"`
+	// Credentials is a file in the form of docker's config.json. Default: none.
+	Credentials string `json:"credentials,omitempty"`
+	// PlainHTTP is for a registry without TLS.
+	PlainHTTP bool `json:"plainHTTP,omitempty"`
+	// CacheDir keeps what was fetched, for when the registry is away. Default
+	// /var/lib/sluice/modules.
+	CacheDir string `json:"cacheDir,omitempty"`
 }
 
 // Words of ModuleConfig.OnFirstFailure, ModuleConfig.Mode and OVSConfig.Datapath.
@@ -198,6 +221,9 @@ func (c *Config) complete() error {
 	if len(c.OVS.Gateway) > 15 {
 		return fmt.Errorf("ovs.gateway %q is %d characters: an interface name has at most 15", c.OVS.Gateway, len(c.OVS.Gateway))
 	}
+	if err := c.CNI.checkProfile(); err != nil {
+		return err
+	}
 	switch c.OVS.Datapath {
 	case DatapathAuto, DatapathSystem, DatapathNetdev:
 	default:
@@ -230,8 +256,9 @@ func (c *Config) checkModules() error {
 			return fmt.Errorf("modules[%d].name is not set", i)
 		case seen[m.Name]:
 			return fmt.Errorf("modules[%d].name %q is used twice", i, m.Name)
-		case (m.Source.Builtin == "") == (m.Source.File == ""):
-			return fmt.Errorf("modules[%d].source must have one of builtin and file", i)
+		}
+		if err := m.Source.complete(); err != nil {
+			return fmt.Errorf("modules[%d].source%w", i, err)
 		}
 		seen[m.Name] = true
 		if err := m.checkMode(); err != nil {

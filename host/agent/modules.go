@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/sluice-net/sluice/abi/binary"
 	"github.com/sluice-net/sluice/host/plugin"
@@ -15,7 +17,7 @@ func ModuleSpecs(modules []ModuleConfig, builtin func(string) ([]byte, error)) (
 	var specs []plugin.Spec
 	for i, m := range modules {
 		spec := plugin.Spec{
-			Name: m.Name, Order: m.Order*len(modules) + i, Path: m.Source.File, Config: m.Config,
+			Name: m.Name, Order: m.Order*len(modules) + i, Path: m.Source.File, Digest: m.Source.Digest, Config: m.Config,
 			InsteadOf: m.InsteadOf, Rollout: plugin.Rollout(m.Rollout),
 			Grant: plugin.Grant{
 				Resources: []string{"*"},
@@ -36,30 +38,23 @@ func ModuleSpecs(modules []ModuleConfig, builtin func(string) ([]byte, error)) (
 			}
 			spec.Wasm = wasm
 		}
+		if m.Source.OCI != "" {
+			spec.Fetch = m.Source.fetch()
+		}
 		specs = append(specs, spec)
 	}
 	return specs, nil
 }
 
 // Watched are the resources that modules ask for and are granted, as far as
-// their files can be read now. A module that is only replaced by one that asks
-// for more gets that after the agent's next start.
-func Watched(specs []plugin.Spec) []string {
+// their files can be had now: of a module whose registry does not answer within
+// firstFetch, and that is not kept from before, those that its grant names. A
+// module that is only replaced by one that asks for more gets that after the
+// agent's next start.
+func Watched(ctx context.Context, specs []plugin.Spec) []string {
 	var out []string
 	for _, spec := range specs {
-		wasm := spec.Wasm
-		if spec.Path != "" {
-			wasm, _ = os.ReadFile(spec.Path) // what is wrong with it is the supervisor's to tell
-		}
-		b, err := binary.Inspect(wasm)
-		if err != nil || b.Manifest == nil {
-			continue
-		}
-		m, err := binary.ParseManifest(b.Manifest)
-		if err != nil {
-			continue
-		}
-		for _, r := range m.Resources {
+		for _, r := range asked(ctx, spec) {
 			granted := slices.Contains(spec.Grant.Resources, "*") || slices.Contains(spec.Grant.Resources, r)
 			if r != "*" && granted && !slices.Contains(out, r) {
 				out = append(out, r)
@@ -67,4 +62,33 @@ func Watched(specs []plugin.Spec) []string {
 		}
 	}
 	return out
+}
+
+// firstFetch is how long the agent's start waits for a registry.
+const firstFetch = 5 * time.Second
+
+// asked are the resources of a module's manifest. What is wrong with the module
+// is the supervisor's to tell.
+func asked(ctx context.Context, spec plugin.Spec) []string {
+	wasm := spec.Wasm
+	switch {
+	case spec.Path != "":
+		wasm, _ = os.ReadFile(spec.Path)
+	case spec.Fetch != nil:
+		ctx, cancel := context.WithTimeout(ctx, firstFetch)
+		defer cancel()
+		var err error
+		if wasm, err = spec.Fetch(ctx); err != nil {
+			return named(spec.Grant.Resources)
+		}
+	}
+	b, err := binary.Inspect(wasm)
+	if err != nil || b.Manifest == nil {
+		return nil
+	}
+	m, err := binary.ParseManifest(b.Manifest)
+	if err != nil {
+		return nil
+	}
+	return m.Resources
 }

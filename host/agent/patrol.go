@@ -53,7 +53,7 @@ func (a *agent) repaired(r attach.Repairs, err error) {
 	}
 	for what, n := range map[string]int{
 		"gateway": r.Gateway, "port": r.Ports, "route": r.Routes, "neighbour": r.Neighbours,
-		"proxy": r.Proxies, "drop": r.Drops, "offload": r.Offloads, "pruned": r.Pruned,
+		"proxy": r.Proxies, "drop": r.Drops, "offload": r.Offloads, "pruned": r.Pruned, "mirror": r.Mirrored,
 	} {
 		if n > 0 {
 			a.metrics.datapath.Repairs.WithLabelValues(what).Add(float64(n))

@@ -1,6 +1,10 @@
 package agent
 
-import "github.com/sluice-net/sluice/host/cluster"
+import (
+	"context"
+
+	"github.com/sluice-net/sluice/host/cluster"
+)
 
 // KubernetesConfig says how to reach the API server.
 type KubernetesConfig struct {
@@ -13,10 +17,10 @@ type KubernetesConfig struct {
 }
 
 // newSource is where objects come from.
-func (a *agent) newSource() (cluster.Source, error) {
+func (a *agent) newSource(ctx context.Context) (cluster.Source, error) {
 	c := a.Config
 	if c.Kubernetes == nil {
-		return cluster.NewManifests(cluster.Options{Paths: []string{c.Manifests}, ExtraResources: Watched(a.specs), Logger: a.log})
+		return cluster.NewManifests(cluster.Options{Paths: []string{c.Manifests}, ExtraResources: Watched(ctx, a.specs), Logger: a.log})
 	}
 	config, err := cluster.Connect(cluster.ConnectOptions{
 		Kubeconfig: c.Kubernetes.Kubeconfig, Server: c.Kubernetes.Server, UserAgent: "sluice-agent/" + a.Version,

@@ -27,6 +27,7 @@ type Status struct {
 	SourceRevision   string            `json:"sourceRevision"`
 	RealisedRevision string            `json:"realisedRevision"`
 	LastError        string            `json:"lastError,omitempty"`
+	Primary          PrimaryStatus     `json:"primary"`
 	Problems         []cluster.Problem `json:"problems"`
 	Modules          []ModuleStatus    `json:"modules"`
 	Pods             []PodStatus       `json:"pods"`
@@ -45,6 +46,8 @@ type ModuleStatus struct {
 	Version    string    `json:"version"`
 	LastError  string    `json:"lastError,omitempty"`
 	Refusal    string    `json:"lastRefusal,omitempty"`
+	Refused    uint64    `json:"refused,omitempty"`    // calls of emit that were answered with an error
+	NotGranted []string  `json:"notGranted,omitempty"` // what its manifest asks for and the operator does not grant
 	PID        int       `json:"pid"`
 	RSSBytes   int64     `json:"rssBytes"`
 	CPUMillis  int64     `json:"cpuMillis"`
@@ -67,7 +70,7 @@ type ModuleStatus struct {
 func moduleStatus(s plugin.Status) ModuleStatus {
 	return ModuleStatus{
 		Name: s.Name, Mode: s.Mode.String(), State: string(s.State), Since: s.Since, Generation: s.Generation, Digest: s.Digest, Newest: s.Newest, Version: s.Version,
-		LastError: s.LastError, Refusal: s.LastRefusal, PID: s.PID, RSSBytes: s.RSS, CPUMillis: s.CPU.Milliseconds(),
+		LastError: s.LastError, Refusal: s.LastRefusal, Refused: s.Refused, NotGranted: s.NotGranted, PID: s.PID, RSSBytes: s.RSS, CPUMillis: s.CPU.Milliseconds(),
 		Rules: s.Rules, Sets: s.Sets, Addresses: s.Addresses, Batches: s.Batches, Requests: s.Requests, Commits: s.Commits,
 		Restarts: s.Restarts, Reloads: s.Reloads, BatchMS: float64(s.LastBatch.Microseconds()) / 1000,
 		Rollbacks: s.Rollbacks, Rejected: s.Rejected,
@@ -113,7 +116,7 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 	read, problems := a.progress.read, slices.Clone(a.progress.problems)
 	a.progress.mu.Unlock()
 	s := Status{
-		Node: a.Config.NodeName, Version: a.Version, SourceRevision: read, Problems: problems,
+		Node: a.Config.NodeName, Version: a.Version, SourceRevision: read, Problems: problems, Primary: a.primary.status(),
 		Modules: []ModuleStatus{}, Pods: []PodStatus{},
 	}
 	for _, m := range a.supervisor.Status() {

@@ -61,6 +61,9 @@ func (a *Attacher) lookup(ctx context.Context, t *target) (*Attachment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("attach Pod %s: %w", t.pod, err)
 	}
+	if err := host.AllowRules(veth.Name); err != nil {
+		return nil, fmt.Errorf("attach Pod %s: %w", t.pod, err)
+	}
 	owner, err := a.opts.OVS.Owner(ctx, veth.Name)
 	if err != nil {
 		return nil, fmt.Errorf("attach Pod %s: look for the bridge of %s: %w", t.pod, veth.Name, err)
@@ -84,6 +87,10 @@ func (a *Attacher) lookup(ctx context.Context, t *target) (*Attachment, error) {
 	if m := a.members.byContainer(t.containerID, t.ifName); m != nil && m.VethIndex == at.VethIndex {
 		at.undo, at.OFPort = m.undo, m.OFPort // the node looks as Sluice has made it, not as it was before
 		return at, nil
+	}
+	if deviations := a.opts.Primary().Deviations(veth); len(deviations) > 0 {
+		a.opts.Logger.Warn("a Pod is not wired as the profile says, and is attached as it is", "pod", t.pod.String(),
+			"profile", a.opts.Primary().Name, "deviations", deviations)
 	}
 	if at.undo.Routes, err = host.SavedRoutes(veth, at.Addresses); err != nil {
 		return nil, fmt.Errorf("attach Pod %s: read the routes of %s: %w", t.pod, veth.Name, err)
@@ -109,7 +116,7 @@ func (a *Attacher) proxiesOf(at *Attachment, gateways []netip.Addr) ([]netip.Add
 		return nil, err
 	}
 	for _, g := range gateways {
-		if !slices.Contains(list, g) {
+		if g.Is6() && !slices.Contains(list, g) {
 			list = append(list, g)
 		}
 	}

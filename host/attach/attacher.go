@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-net/sluice/host/hostnet"
 	"github.com/sluice-net/sluice/host/ovsdb"
+	"github.com/sluice-net/sluice/host/primary"
 )
 
 // Options say what an Attacher works on. Bridge, Gateway, Host, OVS, Node and Logger are needed.
@@ -21,6 +22,8 @@ type Options struct {
 	Gateway GatewayOptions
 	Node    Node
 	Logger  *slog.Logger
+	// Primary is the profile of the primary CNI plugin; it may be another at each call. nil: that of ptp.
+	Primary func() primary.Profile
 
 	// MaxConcurrent bounds how many requests change the node at the same time; 0 means 8.
 	MaxConcurrent int
@@ -60,6 +63,7 @@ type Attacher struct {
 
 	gatewayMu sync.Mutex // orders changes of what all Pods share: the gateway's MTU and proxies
 	gateway   Gateway
+	mirrored  bool // there have been rules to copy for the gateway
 
 	settleSoon chan struct{} // a route waits for its source address
 	retired    atomic.Bool   // Uninstall was called
@@ -91,6 +95,10 @@ func New(opts Options) (*Attacher, error) {
 	}
 	if opts.ReconcileEvery <= 0 {
 		opts.ReconcileEvery = 8 * time.Second
+	}
+	if opts.Primary == nil {
+		ptp, _ := primary.Named(primary.PTP)
+		opts.Primary = func() primary.Profile { return ptp }
 	}
 	if opts.Gateway.Name == "" {
 		opts.Gateway.Name = DefaultGateway

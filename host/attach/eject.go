@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/sluice-net/sluice/host/hostnet"
 )
 
 // Eject takes a running Pod off the bridge, in the opposite order of Adopt: the node looks as before Add or Adopt, and the
@@ -57,6 +59,9 @@ func (a *Attacher) Uninstall(ctx context.Context) (ejected int, err error) {
 	a.gatewayMu.Lock()
 	defer a.gatewayMu.Unlock()
 	if err := a.removeStrayDrops(); err != nil {
+		return ejected, err
+	}
+	if _, _, err := a.opts.Host.MirrorRules(hostnet.Mirror{}); err != nil {
 		return ejected, err
 	}
 	if err := a.opts.OVS.DeleteBridge(ctx, a.opts.Bridge.Name); err != nil {

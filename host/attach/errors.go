@@ -22,6 +22,7 @@ const (
 	CodeSecondInterface uint = 106 // the Pod has an interface on the bridge already
 	CodeStep            uint = 107 // a change to the node failed
 	CodeCheck           uint = 108 // CHECK found that something is not as ADD left it
+	CodeRuledByDevice   uint = 109 // the node's routing rules name the Pod's device
 )
 
 // StepError says which step of attaching or detaching a Pod failed, and whether the node is as it was before.
@@ -86,6 +87,8 @@ func vethCode(p hostnet.VethProblem) uint {
 		return CodeOtherBridge
 	case hostnet.PeerElsewhere:
 		return CodePeerElsewhere
+	case hostnet.RuledByDevice:
+		return CodeRuledByDevice
 	}
 	return types.ErrInternal
 }

@@ -23,11 +23,12 @@ type Repairs struct {
 	Drops      int // nftables chains
 	Offloads   int // Pods whose checksum offload was on again
 	Pruned     int // attachments whose veth was gone
+	Mirrored   int // times that the primary's rules about Pods' devices were copied anew for the gateway
 }
 
 // Total is the sum.
 func (r Repairs) Total() int {
-	return r.Gateway + r.Ports + r.Routes + r.Neighbours + r.Proxies + r.Drops + r.Offloads + r.Pruned
+	return r.Gateway + r.Ports + r.Routes + r.Neighbours + r.Proxies + r.Drops + r.Offloads + r.Pruned + r.Mirrored
 }
 
 // Reconcile looks at everything that somebody may have changed by hand, and puts it right. A Pod whose port got another
@@ -51,6 +52,11 @@ func (a *Attacher) Reconcile(ctx context.Context) (Repairs, error) {
 		errs = append(errs, err)
 	} else {
 		r.Proxies += n
+	}
+	if changed, err := a.mirrorRules(); err != nil {
+		errs = append(errs, err)
+	} else if changed {
+		r.Mirrored++
 	}
 	return r, errors.Join(errs...)
 }

@@ -34,6 +34,9 @@ func (a *Attacher) Restore(ctx context.Context) ([]Attachment, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := a.mirrorRules(); err != nil {
+		a.opts.Logger.Error("the primary's rules about Pods' devices do not hold for the gateway; this is tried again", "err", err)
+	}
 	for _, m := range alive {
 		if err := a.complete(ctx, m); err != nil {
 			a.opts.Logger.Error("an attached Pod could not be completed; this is tried again", "err", err)

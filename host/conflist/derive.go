@@ -17,8 +17,8 @@ const Plugin = "sluice-cni"
 // markKey is a key beside those of the specification, which runtimes ignore: it says that a list is ours, and of what.
 const markKey = "sluice.derivedFrom"
 
-// oldest is the oldest cniVersion that sluice-cni speaks: the first in which plugins hand results on.
-const oldest = "0.3.1"
+// oldest is the oldest cniVersion that sluice-cni speaks: the first in which plugins hand results on. AKS uses it.
+const oldest = "0.3.0"
 
 // Refused says why Sluice cannot be chained behind a primary plugin. It lasts until somebody changes the configuration.
 type Refused struct {

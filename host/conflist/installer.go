@@ -224,3 +224,25 @@ func (i *Installer) look() {
 	}
 	i.said = text
 }
+
+// Plugins are the types of the plugins in the configuration that runtimes would take from the directory without ours, which is
+// called file ("" means DefaultFile). Without a configuration, or while none can be read, there are none.
+func Plugins(dir, file string) ([]string, error) {
+	if file == "" {
+		file = DefaultFile
+	}
+	i := &Installer{opts: Options{Dir: dir, File: file}}
+	path, text, err := i.primary("")
+	if err != nil || path == "" {
+		return nil, err
+	}
+	_, plugins, err := read(path, text)
+	if err != nil {
+		return nil, err
+	}
+	var types []string
+	for _, p := range plugins {
+		types = append(types, stringOf(p["type"]))
+	}
+	return types, nil
+}

@@ -22,7 +22,7 @@ type Veth struct {
 	PodMAC   net.HardwareAddr
 	// PodAddresses are the addresses of the Pod's end, link-local ones left out.
 	PodAddresses []netip.Addr
-	// PodGateways are the IPv6 next hops in the Pod's routes.
+	// PodGateways are the next hops in the Pod's routes, of both families.
 	PodGateways []netip.Addr
 }
 
@@ -36,6 +36,7 @@ const (
 	NotVeth                              // the interface is of another kind, for example ipvlan or macvlan
 	OtherBridge                          // the node's end belongs to another bridge or bond
 	PeerElsewhere                        // the other end is not in the node's network namespace
+	RuledByDevice                        // the node's routing rules name the node's end
 )
 
 // VethError says what is wrong with a Pod's interface and what to do.
@@ -210,14 +211,14 @@ func addressesOf(nl *netlink.Handle, link netlink.Link, keep func(netip.Addr) bo
 
 func gatewaysOf(nl *netlink.Handle, link netlink.Link) ([]netip.Addr, error) {
 	routes, err := complete(func() ([]netlink.Route, error) {
-		return nl.RouteListFiltered(netlink.FAMILY_V6, &netlink.Route{LinkIndex: link.Attrs().Index}, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE)
+		return nl.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{LinkIndex: link.Attrs().Index}, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE)
 	})
 	if err != nil {
 		return nil, err
 	}
 	var result []netip.Addr
 	for _, r := range routes {
-		if gw, ok := netip.AddrFromSlice(r.Gw); ok && !slices.Contains(result, gw) {
+		if gw := addrOf(r.Gw); gw.IsValid() && !slices.Contains(result, gw) {
 			result = append(result, gw)
 		}
 	}

@@ -124,7 +124,7 @@ func (l *Lab) networkList(p *pod) (*libcni.NetworkConfigList, error) {
 		ranges = append(ranges, []map[string]string{{"subnet": subnet.String(), "gateway": gateway.String()}})
 		routes = append(routes, map[string]string{"dst": all})
 	}
-	plugins := []map[string]any{{
+	plugin := map[string]any{
 		"type":         "ptp",
 		"ipMasq":       false,
 		"mtu":          l.mtu(p.plan),
@@ -135,7 +135,11 @@ func (l *Lab) networkList(p *pod) (*libcni.NetworkConfigList, error) {
 			"ranges":  ranges,
 			"routes":  routes,
 		},
-	}}
+	}
+	if l.options.routed() {
+		plugin["type"], plugin["layout"], plugin["table"] = labPlugin, l.options.Primary, l.tableOf(p.plan)
+	}
+	plugins := []map[string]any{plugin}
 	if p.node.agent != nil {
 		plugins = append(plugins, map[string]any{
 			"type":           filepath.Base(l.options.Binaries.CNI),
@@ -143,7 +147,7 @@ func (l *Lab) networkList(p *pod) (*libcni.NetworkConfigList, error) {
 			"timeoutSeconds": pluginTimeout,
 		})
 	}
-	content, err := json.Marshal(map[string]any{"cniVersion": "1.1.0", "name": "lab", "plugins": plugins})
+	content, err := json.Marshal(map[string]any{"cniVersion": l.options.primaryVersion(), "name": "lab", "plugins": plugins})
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +167,24 @@ func (l *Lab) AttachPod(ctx context.Context, key string) error {
 		return err
 	}
 	return l.listenPod(p)
+}
+
+// CheckPod runs CNI CHECK for a Pod, with the result of its ADD. The CNI
+// specification has it since version 0.4.0.
+func (l *Lab) CheckPod(ctx context.Context, key string) error {
+	p := l.pod(key)
+	if p == nil || p.plan.HostNetwork || !p.attached {
+		return fmt.Errorf("pod %s: the lab has no such Pod that is attached", key)
+	}
+	ctx, cancel := uncancelled(ctx)
+	defer cancel()
+	return p.node.ns.do(func() error {
+		list, err := l.networkList(p)
+		if err != nil {
+			return err
+		}
+		return l.cni().CheckNetworkList(ctx, list, l.runtimeConf(p))
+	})
 }
 
 // DetachPod runs CNI DEL for a Pod; its namespace stays.

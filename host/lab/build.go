@@ -72,6 +72,12 @@ func (l *Lab) makeNamespaces(ctx context.Context) error {
 		if err := l.fabric.join(l.plan, i, n.ns); err != nil {
 			return fmt.Errorf("node %s: %w", planned.Name, err)
 		}
+		if err := l.joinSecond(i, n.ns); err != nil {
+			return fmt.Errorf("node %s: second interface: %w", planned.Name, err)
+		}
+	}
+	if err := l.routesToSecond(); err != nil {
+		return fmt.Errorf("routes to second interfaces: %w", err)
 	}
 	for _, planned := range l.plan.Pods {
 		if err := ctx.Err(); err != nil {
@@ -99,9 +105,24 @@ func (l *Lab) netnsPath(name string) string {
 
 // startNodes starts what runs on each node, all nodes at once.
 func (l *Lab) startNodes(ctx context.Context) error {
-	if l.options.PolicyFree {
+	if l.options.PolicyFree || l.options.Later {
 		return nil
 	}
+	return l.installNodes(ctx)
+}
+
+// Install starts Open vSwitch and the agents in a lab that was built without
+// (Options.Later), and waits until the agents have read the manifests. They
+// adopt the Pods that run by themselves, a moment later.
+func (l *Lab) Install(ctx context.Context) error {
+	l.options.Later = false
+	if err := l.installNodes(ctx); err != nil {
+		return err
+	}
+	return l.WaitRealised(ctx)
+}
+
+func (l *Lab) installNodes(ctx context.Context) error {
 	return l.eachNode(func(n *node) error {
 		var err error
 		n.ovs, err = startOVS(ctx, filepath.Join(n.dir, "ovs"), n.ns, l.logger)

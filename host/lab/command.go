@@ -46,6 +46,7 @@ type runFlags struct {
 	probe     bool
 	keep      bool
 	free      bool
+	primary   string
 }
 
 // Command is `lab`, to be mounted in sluicectl. An error that it returns is an
@@ -106,6 +107,7 @@ Exit codes: 0 done, 1 wrong usage or manifests, 2 the lab could not be built,
 	set.BoolVar(&flags.keep, "keep", false, "keep the lab until Ctrl-C")
 	set.StringArrayVar(&flags.listen, "listen", nil, `a further port on which hosts and the external host listen, for instance "443/TCP" (repeatable)`)
 	set.BoolVar(&flags.free, "without-sluice", false, "only the primary CNI: no Open vSwitch, no agent, no policies, to compare with")
+	set.StringVar(&flags.primary, "primary", PrimaryPTP, fmt.Sprintf("whose layout nodes and Pods have, one of %v", Primaries()))
 	set.StringVar(&flags.binDir, "bin-dir", "", "where the programs are (default: beside this one)")
 	if err := command.MarkFlagRequired("manifests"); err != nil {
 		panic(err) // only if the flag above has another name
@@ -115,6 +117,9 @@ Exit codes: 0 done, 1 wrong usage or manifests, 2 the lab could not be built,
 
 // options turns flags into Options.
 func (f *runFlags) options(progress io.Writer) (Options, error) {
+	if err := (Options{Primary: f.primary}).checkPrimary(); err != nil {
+		return Options{}, fmt.Errorf("--%w", err)
+	}
 	if f.output != "table" && f.output != "json" {
 		return Options{}, fmt.Errorf(`-o %s: choose "table" or "json"`, f.output)
 	}
@@ -131,6 +136,7 @@ func (f *runFlags) options(progress io.Writer) (Options, error) {
 		Modules:    f.modules,
 		Datapath:   f.datapath,
 		PolicyFree: f.free,
+		Primary:    f.primary,
 		Binaries:   PathsIn(dir),
 	}
 	for _, text := range f.listen {

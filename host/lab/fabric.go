@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -29,6 +30,11 @@ func (f *fabric) build() error {
 	if err := f.router.up("transit", transitV4, transitV6); err != nil {
 		return fmt.Errorf("router: %w", err)
 	}
+	// Some nodes have two interfaces here, and what leaves by one comes in again
+	// for the other: the router is to take that as given.
+	if err := f.router.do(silent); err != nil {
+		return fmt.Errorf("router: %w", err)
+	}
 	if err := f.wire("outside", f.external); err != nil {
 		return fmt.Errorf("wiring the external host: %w", err)
 	}
@@ -39,6 +45,16 @@ func (f *fabric) build() error {
 		return fmt.Errorf("external host: %w", err)
 	}
 	return f.external.defaultRoutes(outsideV4.Addr(), outsideV6.Addr())
+}
+
+// silent keeps the kernel from sending redirects.
+func silent() error {
+	for _, device := range []string{"all", "default", "transit"} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+device+"/send_redirects", []byte("0"), 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // join wires node number i of the plan to the router, with routes in both
@@ -102,10 +118,12 @@ func routesTo(from *namespace, plan *Plan, node NodePlan) error {
 
 // wire makes a veth pair from the router to another namespace; the other end is
 // uplink.
-func (f *fabric) wire(name string, to *namespace) error {
+func (f *fabric) wire(name string, to *namespace) error { return f.wireAs(name, uplink, to) }
+
+func (f *fabric) wireAs(name, peer string, to *namespace) error {
 	veth := netlink.NewVeth(netlink.NewLinkAttrs())
 	veth.Name = name
-	veth.PeerName = uplink
+	veth.PeerName = peer
 	veth.MTU, veth.PeerMTU = f.mtu, uint32(f.mtu)
 	veth.PeerNamespace = netlink.NsFd(int(to.handle))
 	if err := f.router.link.LinkAdd(veth); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -55,6 +56,14 @@ func Start(ctx context.Context, options Options) (*Lab, error) {
 	if err := options.Binaries.Check(options.PolicyFree); err != nil {
 		return nil, err
 	}
+	if err := options.checkPrimary(); err != nil {
+		return nil, err
+	}
+	if options.routed() {
+		if _, err := os.Stat(filepath.Join(options.Binaries.PluginDir, labPlugin)); err != nil {
+			return nil, fmt.Errorf("the plugin of the layout %s is not there (run `make build`): %w", options.Primary, err)
+		}
+	}
 	if os.Geteuid() != 0 {
 		return nil, errors.New("a lab needs root, to make network namespaces")
 	}
@@ -102,7 +111,7 @@ func (l *Lab) build(ctx context.Context) error {
 	if err := l.startNodes(ctx); err != nil {
 		return err
 	}
-	if !l.options.PolicyFree {
+	if !l.options.PolicyFree && !l.options.Later {
 		if err := l.WaitRealised(ctx); err != nil {
 			return err
 		}

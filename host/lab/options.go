@@ -29,6 +29,15 @@ type Options struct {
 	// PolicyFree leaves out Open vSwitch, the agent and sluice-cni: Pods are
 	// wired by the primary plugin alone. It is what Sluice is compared with.
 	PolicyFree bool
+	// Primary is the plugin, or the cloud, whose layout nodes and Pods have: "ptp"
+	// (also if empty), "eks" or "azure-transparent".
+	Primary string
+	// SecondInterface are Pods (namespace/name) of nodes like those of EKS whose
+	// IPv4 addresses belong to the node's second interface.
+	SecondInterface []string
+	// Later leaves out what PolicyFree does, until Install puts it in under
+	// running Pods.
+	Later bool
 	// MTU, in bytes, is that of Pods and of the wires between nodes, router and
 	// external host; 0 is 1500. PodMTU are Pods (namespace/name) with another.
 	MTU    int
@@ -78,7 +87,7 @@ type Paths struct {
 	Sandbox   string // sluice-sandbox
 	CNI       string // sluice-cni
 	Ctl       string // sluicectl; the lab itself does not need it
-	PluginDir string // directory with the CNI plugins ptp and host-local
+	PluginDir string // directory with the CNI plugins ptp, host-local and lab-routed
 }
 
 // PathsIn gives the places of the programs in the directory that `make build`

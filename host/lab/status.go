@@ -18,14 +18,20 @@ type Status struct {
 	Node string `json:"node"`
 	// SourceRevision is the revision (cluster.Revision) of the manifests last
 	// read, RealisedRevision that of the last ones whose flows are in force.
-	SourceRevision   string         `json:"sourceRevision"`
-	RealisedRevision string         `json:"realisedRevision"`
-	Problems         []Problem      `json:"problems"`
-	Modules          []ModuleStatus `json:"modules"`
-	Held             string         `json:"held"`      // why the node takes no new Pods; empty if it does
-	LastError        string         `json:"lastError"` // why the flows are not those that they should be; empty if they are
-	Pods             []AttachedPod  `json:"pods"`
-	Flows            FlowCounts     `json:"flows"`
+	SourceRevision   string `json:"sourceRevision"`
+	RealisedRevision string `json:"realisedRevision"`
+	// Primary is the profile of the primary CNI plugin, and why it is that.
+	Primary struct {
+		Profile string `json:"profile"`
+		Because string `json:"because"`
+		Problem string `json:"problem"`
+	} `json:"primary"`
+	Problems  []Problem      `json:"problems"`
+	Modules   []ModuleStatus `json:"modules"`
+	Held      string         `json:"held"`      // why the node takes no new Pods; empty if it does
+	LastError string         `json:"lastError"` // why the flows are not those that they should be; empty if they are
+	Pods      []AttachedPod  `json:"pods"`
+	Flows     FlowCounts     `json:"flows"`
 }
 
 // AttachedPod is a Pod that is plugged into the node's bridge.

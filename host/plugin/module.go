@@ -43,8 +43,11 @@ type Module struct {
 	numbers    int    // generations read so far
 	newest     string // digest of the last reading
 	unreadable bool   // the file could not be read the last time
-	wanted     *image // should take over; nil when nothing new does
-	attempts   int    // at wanted
+	// misconfigured is what was read last, if all that is wrong is that its schema
+	// does not allow the configuration.
+	misconfigured []byte
+	wanted        *image // should take over; nil when nothing new does
+	attempts      int    // at wanted
 
 	current  *generation // at work
 	serving  *image      // the last that took over: what is started again when it dies
@@ -106,11 +109,14 @@ func (m *Module) begin(ctx context.Context) {
 	ctx, m.cancel = context.WithCancel(ctx)
 	m.workers.Go(func() { m.run(ctx) })
 	m.workers.Go(func() {
-		if m.spec.Path == "" {
+		switch {
+		case m.spec.Fetch != nil:
+			fetchModule(ctx, m.spec.Fetch, m.readings)
+		case m.spec.Path != "":
+			watchFile(ctx, m.spec.Path, m.readings)
+		default:
 			send(ctx, m.readings, reading{wasm: m.spec.Wasm})
-			return
 		}
-		watchFile(ctx, m.spec.Path, m.readings)
 	})
 }
 
@@ -120,10 +126,22 @@ func (m *Module) stop() {
 	m.workers.Wait()
 }
 
-func (m *Module) configure(config json.RawMessage) {
+// configure takes a configuration that the generation in force understands.
+func (m *Module) configure(config json.RawMessage) error {
 	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.view.manifest != nil {
+		if err := CheckConfig(m.view.manifest, config); err != nil {
+			return err
+		}
+	}
 	m.config = slices.Clone(config)
-	m.mu.Unlock()
+	m.wakeToConfigure()
+	return nil
+}
+
+// wakeToConfigure has the running generation look at the configuration again.
+func (m *Module) wakeToConfigure() {
 	select {
 	case m.reconfigure <- struct{}{}:
 	default:
@@ -167,6 +185,9 @@ func (m *Module) run(ctx context.Context) {
 		case <-m.againAt.C:
 			m.serve(ctx)
 		case <-m.reconfigure:
+			if wasm := m.misconfigured; wasm != nil {
+				m.take(ctx, reading{wasm: wasm})
+			}
 			if m.current != nil {
 				m.current.config, m.current.stale = m.configuration(), true
 				m.serve(ctx)

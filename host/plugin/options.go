@@ -81,17 +81,23 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Spec is one module, as the operator wants it. Exactly one of Path and Wasm is
-// given.
+// Spec is one module, as the operator wants it. Exactly one of Path, Wasm and
+// Fetch is given.
 type Spec struct {
 	Name  string // unique; the owner of everything that the module puts in force
 	Order int    // place in the operator's list: lower is asked first in a tier
 
 	Path string // a file that is watched: a change is a new generation
 	Wasm []byte // a module that never changes, such as one embedded in the agent
+	// Fetch gets a module that never changes from somewhere that may not answer.
+	Fetch Fetch
+	// Digest, "sha256:...", is the only one that may be loaded; empty: any.
+	Digest string
 
-	Grant  Grant
-	Config json.RawMessage // handed to the module as abi.Configure; may be nil
+	Grant Grant
+	// Config is handed to the module as abi.Configure, if it is what the schema of
+	// the module's manifest allows; may be nil.
+	Config json.RawMessage
 
 	Mode    Mode
 	Rollout Rollout

@@ -3,10 +3,15 @@ package plugin
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // take looks at what was read from the module's file.
 func (m *Module) take(ctx context.Context, r reading) {
+	m.misconfigured = nil
+	if r.err == nil {
+		r.err = m.unpinned(r.wasm)
+	}
 	if r.err != nil {
 		m.record(m.numbers+1, r.err)
 		m.unreadable = true
@@ -36,7 +41,13 @@ func (m *Module) take(ctx context.Context, r reading) {
 		m.numbers++
 	}
 	m.newest, i.number = digest, m.numbers
-	if err := i.verify(m.spec.Grant, m.limits); err != nil {
+	err := i.verify(m.spec.Grant, m.limits)
+	if err == nil {
+		if err = CheckConfig(i.manifest, m.configuration()); err != nil {
+			m.misconfigured = r.wasm
+		}
+	}
+	if err != nil {
 		m.record(i.number, err)
 		return
 	}
@@ -45,6 +56,14 @@ func (m *Module) take(ctx context.Context, r reading) {
 	m.wanted = i
 	m.schedule(i)
 	m.start(ctx)
+}
+
+// unpinned says that the bytes are not those that the operator wants.
+func (m *Module) unpinned(wasm []byte) error {
+	if want := m.spec.Digest; want != "" && digestOf(wasm) != want {
+		return fmt.Errorf("is %s, and the operator has pinned %s: change the digest if the file is the right one", digestOf(wasm), want)
+	}
+	return nil
 }
 
 // drop forgets a newer generation that has not taken over.
@@ -181,7 +200,7 @@ func (m *Module) takeOver(ctx context.Context, c *candidate) {
 		m.start(ctx)
 	}
 	if string(c.config) != string(m.configuration()) {
-		m.configure(m.configuration())
+		m.wakeToConfigure()
 	}
 }
 

@@ -3,6 +3,8 @@ package plugin
 import (
 	"sync"
 	"time"
+
+	"github.com/sluice-net/sluice/abi"
 )
 
 // State of a module.
@@ -142,7 +144,8 @@ func (m *Module) Status() Status {
 // view is what the module's goroutine shows to others.
 type view struct {
 	Status
-	running *generation // only its process and feed may be used
+	running  *generation   // only its process and feed may be used
+	manifest *abi.Manifest // of what serves; nil: nothing does yet
 	// quiet means that, as far as the module's goroutine knows, there is nothing
 	// left to do but wait for events.
 	quiet bool
@@ -160,7 +163,7 @@ func (m *Module) publish() {
 	m.view.NotGranted = nil
 	if m.serving != nil {
 		m.view.Generation, m.view.Digest, m.view.Version = m.serving.number, m.serving.digest, m.serving.manifest.Version
-		m.view.NotGranted = m.serving.notGranted
+		m.view.NotGranted, m.view.manifest = m.serving.notGranted, m.serving.manifest
 	}
 	busy := m.inFlight != nil || m.pending != nil || m.wanted != nil || m.startWhat != nil
 	m.view.quiet = !busy && (m.current == nil || !m.current.stale)

@@ -85,8 +85,8 @@ func (s Spec) check() error {
 	switch {
 	case s.Name == "":
 		return errors.New("a module needs a name")
-	case (s.Path == "") == (s.Wasm == nil):
-		return fmt.Errorf("module %q: give either Path or Wasm", s.Name)
+	case s.sources() != 1:
+		return fmt.Errorf("module %q: give one of Path, Wasm and Fetch", s.Name)
 	case s.Mode == Shadow && !s.Rollout.unbounded():
 		return fmt.Errorf("module %q: a rollout bounds what is put in force, and a shadow puts nothing in force: leave one of them out", s.Name)
 	case s.Mode == Enforce && s.InsteadOf != "":
@@ -95,6 +95,15 @@ func (s Spec) check() error {
 		return fmt.Errorf("module %q: its configuration is not JSON", s.Name)
 	}
 	return nil
+}
+
+func (s Spec) sources() (n int) {
+	for _, given := range []bool{s.Path != "", s.Wasm != nil, s.Fetch != nil} {
+		if given {
+			n++
+		}
+	}
+	return n
 }
 
 // Remove stops a module and takes out of force what it put there, in one
@@ -120,7 +129,8 @@ func (s *Supervisor) Remove(ctx context.Context, name string) error {
 }
 
 // Configure replaces the configuration of a module, which is handed the whole
-// state again with it.
+// state again with it. One that the module's schema does not allow is an error,
+// and the former stays in force.
 func (s *Supervisor) Configure(name string, config json.RawMessage) error {
 	if len(config) > 0 && !json.Valid(config) {
 		return fmt.Errorf("module %q: its configuration is not JSON", name)
@@ -131,7 +141,9 @@ func (s *Supervisor) Configure(name string, config json.RawMessage) error {
 	if m == nil {
 		return fmt.Errorf("module %q: there is none of this name", name)
 	}
-	m.configure(config)
+	if err := m.configure(config); err != nil {
+		return fmt.Errorf("module %q: %w", name, err)
+	}
 	return nil
 }
 

@@ -145,8 +145,11 @@ func furnish(t testing.TB, options plugin.Options, spec plugin.Spec, wasm []byte
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.close(t) })
-	h.write(t, wasm)
-	spec.Name, spec.Path = module, h.file
+	spec.Name = module
+	if spec.Fetch == nil {
+		h.write(t, wasm)
+		spec.Path = h.file
+	}
 	spec.Grant = plugin.Grant{Resources: []string{"pods"}, Tiers: []string{"network"}, Actions: []string{"allow"}}
 	if err := h.Add(spec); err != nil {
 		t.Fatal(err)

@@ -49,6 +49,10 @@ func writeStatus(out io.Writer, s agent.Status) error {
 	}
 	p("node\t%s\t%s", s.Node, state)
 	p("flows\t%d installed\t%d written in %d bundles, %d repaired", s.Flows.Installed, s.Flows.Written, s.Flows.Bundles, s.Flows.Repaired)
+	p("primary\t%s\t%s", s.Primary.Profile, s.Primary.Because)
+	if s.Primary.Problem != "" {
+		p("problem\t%s", s.Primary.Problem)
+	}
 	if s.LastError != "" {
 		p("error\t%s", s.LastError)
 	}

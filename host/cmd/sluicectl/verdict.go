@@ -115,7 +115,7 @@ func (f *verdictFlags) load(ctx context.Context, plan *lab.Plan, progress io.Wri
 		f.sandbox = filepath.Join(filepath.Dir(self), "sluice-sandbox")
 	}
 	view, problems, err := verdict.Load(ctx, verdict.LoadOptions{
-		Manifests: f.manifests, Modules: specs, Resources: agent.Watched(specs), SandboxPath: f.sandbox,
+		Manifests: f.manifests, Modules: specs, Resources: agent.Watched(ctx, specs), SandboxPath: f.sandbox,
 		Place: place(plan), Nodes: nodes(plan), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
