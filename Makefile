@@ -67,10 +67,6 @@ bin/registry: tests/registry/main.go tests/registry/go.mod tests/registry/go.sum
 	@mkdir -p $(@D)
 	$(GO) build -C tests/registry -o $(CURDIR)/$@ .
 
-.PHONY: images
-images: build ## container images as archives into bin/images/, without a registry
-	$(GO) run ./deploy/image/cmd/sluice-images
-
 ## Test
 
 .PHONY: test
@@ -125,9 +121,10 @@ cluster-api:
 lab: build cluster-api ## tests on real Open vSwitch in network namespaces; they need root
 	$(GO) test -vet=off -p 1 -timeout 20m ./tests/...
 
+PART ?= all
 .PHONY: test-kernel
-test-kernel: build ## the lab's tests on the kernel datapath, in an emulated machine (needs apt; 10 minutes and more)
-	$(GO) run ./tests/kernel
+test-kernel: build ## tests on the kernel datapath, in an emulated machine (needs apt; half an hour); PART=lab,agent: only these
+	$(GO) run ./tests/kernel -part $(PART)
 
 .PHONY: vulncheck
 vulncheck: $(EMBEDDED) ## known vulnerabilities in what is used; it asks vuln.go.dev, so it is no part of test

@@ -209,19 +209,20 @@ func TestAdoptAndEjectUnderDefaultDeny(t *testing.T) {
 			m.flow.parts.Wait()
 		}
 	})
-	check := func(when string) {
+	limit := time.Second
+	check := func(when string) (longest time.Duration) {
 		t.Helper()
-		var longest time.Duration
 		for _, m := range all {
 			gap := m.flow.goesOn(t, when+": "+m.name)
 			longest = max(longest, gap)
 			t.Logf("%s: %s: longest gap %.1f ms", when, m.name, float64(gap.Microseconds())/1000)
 		}
-		if longest > time.Second {
-			t.Errorf("%s: a gap of %v", when, longest)
+		if longest > limit {
+			t.Errorf("%s: a gap of %v, the limit is %v", when, longest, limit)
 		}
+		return longest
 	}
-	check("before")
+	limit = max(limit, 20*check("before")) // an emulated machine has gaps of its own
 	for round := range 2 {
 		for _, p := range []testPod{web, cli} {
 			adoption := w.adopt(p)
@@ -278,7 +279,7 @@ func TestAdoptionGap(t *testing.T) {
 	t.Logf("longest gap of a TCP download with 1000 messages/s: %v before, %v while adopted (handover %v), %v while ejected",
 		quiet, adopted, adoption.Handover, ejected)
 	for what, gap := range map[string]time.Duration{"adopting": adopted, "ejecting": ejected} {
-		if gap > 500*time.Millisecond {
+		if gap > max(500*time.Millisecond, 20*quiet) {
 			t.Errorf("%s cost a gap of %v", what, gap)
 		}
 	}
@@ -298,9 +299,10 @@ func TestWindowsAreClosed(t *testing.T) {
 	windows := func() int {
 		return strings.Count(w.ovs.OFCtl("br-sluice", "dump-flows", "cookie=0x5200000000000000/0xff00000000000000"), "cookie=0x52")
 	}
-	tidied := func(want int) {
+	tidied := func(connections int) {
 		t.Helper()
-		soon(t, func() bool { // the kernel takes its time to end a connection
+		want := 2 * connections // one for each direction of TCP
+		soon(t, func() bool {   // the kernel takes its time to end a connection
 			if _, err := w.a.tidyWindows(w.ctx); err != nil {
 				t.Fatal(err)
 			}

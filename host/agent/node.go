@@ -2,9 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/sluice-net/sluice/host/attach"
 	"github.com/sluice-net/sluice/host/datapath"
+	"github.com/sluice-net/sluice/host/ovsdb"
 )
 
 // node is what attach asks of the agent.
@@ -20,7 +23,11 @@ func (n node) AttachPod(ctx context.Context, pod attach.Pod) error {
 		return err
 	}
 	n.a.seen.add(pod.Namespace, pod.Name)
-	return n.a.engine.AttachPod(ctx, datapath.LocalPod(pod))
+	err := n.a.engine.AttachPod(ctx, datapath.LocalPod(pod))
+	if errors.Is(err, datapath.ErrNoSwitch) {
+		err = fmt.Errorf("%w: %w", ovsdb.ErrNotApplied, err) // the runtime is to try again
+	}
+	return err
 }
 
 // DetachPod removes a Pod's flows.

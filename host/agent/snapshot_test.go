@@ -50,8 +50,8 @@ func (w *world) snapshot() string {
 }
 
 // ourDevices are what an installed Sluice has and a node without it has not:
-// the bridge, the gateway, and the userspace datapath's own device.
-var ourDevices = []string{"br-sluice", "sluice-gw0", "ovs-netdev"}
+// the bridge, the gateway, and the datapath's own device.
+var ourDevices = []string{"br-sluice", "sluice-gw0", "ovs-netdev", "ovs-system"}
 
 // ours says that an entry is about a device of Sluice's. While the agent runs
 // those are expected; a test of uninstalling looks for them by itself.

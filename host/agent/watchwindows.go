@@ -75,7 +75,9 @@ func (a *agent) neededWindows(ctx context.Context, at attach.Attachment) (map[op
 		return nil, err
 	}
 	for _, c := range a.allowed(view, connections) {
-		keep[window(c, at.OFPort).Key()] = true
+		for _, w := range windows(c, at.OFPort) {
+			keep[w.Key()] = true
+		}
 	}
 	return keep, nil
 }

@@ -20,12 +20,18 @@ import (
 // port, which is judged by the wrong rules.
 //
 // A window is a flow for one such connection: packets of exactly its addresses
-// and ports, from server to client, of which conntrack says "new", pass as the
-// replies that they are, and are not recorded. The client's first packet, be it
-// an acknowledgement, goes through policy like that of any other connection and
-// is recorded, in the right direction; from then on the server's packets are
-// replies, and the window matches nothing. Only connections that policy allows
-// get a window, and they lose it when it does so no longer.
+// and ports, from server to client, of which conntrack does not say that they
+// belong to a connection, pass as the replies that they are, and are not
+// recorded. The client's first packet, be it an acknowledgement, goes through
+// policy like that of any other connection and is recorded, in the right
+// direction; from then on the server's packets are replies, and the window
+// matches nothing. Only connections that policy allows get a window, and they lose
+// it when it does so no longer.
+//
+// The kernel's conntrack begins no connection with a FIN or a reset: it calls
+// them invalid (linux, nf_conntrack_proto_tcp.c, tcp_conntracks). So that a
+// connection at rest can end, TCP has a second flow, for what is invalid from
+// client to server.
 //
 // Windows live beside the datapath's flows, with the Pod's port number in their
 // cookie, and nowhere else: an agent that comes back finds them in the switch.
@@ -33,17 +39,19 @@ import (
 const (
 	// windowPriority is above all that the datapath has in the table Orient.
 	windowPriority = 1000
-	// maxWindows bounds the flows for one Pod.
+	// maxWindows bounds the connections of one Pod that get windows.
 	maxWindows = 20000
 	// windowsEvery is how often windows are compared with sockets and policy.
 	windowsEvery = 5 * time.Second
 )
 
-// ctNew and ctInvalid are states as OVS numbers them (ovs-fields(7), ct_state).
+// States as OVS numbers them (ovs-fields(7), ct_state).
 const (
-	ctNew     = 0x01
-	ctInvalid = 0x10
-	ctTracked = 0x20
+	ctEstablished = 0x02
+	ctRelated     = 0x04
+	ctReply       = 0x08
+	ctInvalid     = 0x10
+	ctTracked     = 0x20
 )
 
 func windowCookie(ofport uint32) uint64 { return asideMark<<56 | uint64(ofport) }
@@ -52,18 +60,25 @@ func windowsOf(ofport uint32) openflow.FlowFilter {
 	return openflow.FlowFilter{Cookie: windowCookie(ofport), CookieMask: ^uint64(0)}
 }
 
-// window is the flow for a connection of the Pod on this port.
-func window(c hostnet.Connection, ofport uint32) openflow.Flow {
-	from, to := c.Server, c.Client
-	clauses := []openflow.Clause{
-		openflow.CTState.Masked(ctTracked|ctNew, ctTracked|ctNew|ctInvalid), openflow.IPProto.Is(uint64(c.Protocol)),
+// windows are the flows for a connection of the Pod on this port.
+func windows(c hostnet.Connection, ofport uint32) []openflow.Flow {
+	unknown := openflow.CTState.Masked(ctTracked, ctTracked|ctEstablished|ctRelated|ctReply)
+	list := []openflow.Flow{window(c.Protocol, c.Server, c.Client, unknown, ofport)}
+	if abi.Protocol(c.Protocol) == abi.TCP {
+		invalid := openflow.CTState.Masked(ctTracked|ctInvalid, ctTracked|ctInvalid)
+		list = append(list, window(c.Protocol, c.Client, c.Server, invalid, ofport))
 	}
+	return list
+}
+
+func window(protocol uint8, from, to netip.AddrPort, state openflow.Clause, ofport uint32) openflow.Flow {
+	clauses := []openflow.Clause{state, openflow.IPProto.Is(uint64(protocol))}
 	if from.Addr().Is4() {
 		clauses = append(clauses, openflow.EthType.Is(0x0800), openflow.IPv4Src.Addr(from.Addr()), openflow.IPv4Dst.Addr(to.Addr()))
 	} else {
 		clauses = append(clauses, openflow.EthType.Is(0x86dd), openflow.IPv6Src.Addr(from.Addr()), openflow.IPv6Dst.Addr(to.Addr()))
 	}
-	if abi.Protocol(c.Protocol) == abi.TCP {
+	if abi.Protocol(protocol) == abi.TCP {
 		clauses = append(clauses, openflow.TCPSrc.Is(uint64(from.Port())), openflow.TCPDst.Is(uint64(to.Port())))
 	} else {
 		clauses = append(clauses, openflow.UDPSrc.Is(uint64(from.Port())), openflow.UDPDst.Is(uint64(to.Port())))
@@ -145,9 +160,11 @@ func (a *agent) openWindows(ctx context.Context, ofport uint32, connections []ho
 		a.log.Warn("a Pod has more open connections than can be kept in their direction", "port", ofport, "connections", len(connections), "limit", maxWindows)
 		connections = connections[:maxWindows]
 	}
-	mods := make([]openflow.Mod, len(connections))
-	for i, c := range connections {
-		mods[i] = openflow.AddFlow(window(c, ofport))
+	var mods []openflow.Mod
+	for _, c := range connections {
+		for _, w := range windows(c, ofport) {
+			mods = append(mods, openflow.AddFlow(w))
+		}
 	}
 	if err := a.writeAside(ctx, mods); err != nil {
 		return fmt.Errorf("keep the direction of %d connections: %w", len(connections), err)

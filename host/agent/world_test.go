@@ -98,7 +98,7 @@ func newWorld(t *testing.T) *world {
 	}
 	execute(t, "ip", "-n", w.outside, "route", "add", "default", "via", "192.0.2.1")
 	execute(t, "ip", "-n", w.outside, "-6", "route", "add", "default", "via", "2001:db8::1")
-	w.ovs = ovstest.Start(t, ovstest.Options{NetNS: w.ns})
+	w.ovs = ovstest.Start(t, ovstest.Options{NetNS: w.ns, Datapath: ovstest.Datapath()})
 	var err error
 	if w.db, err = ovsdb.Connect(ctx, "unix:"+w.ovs.DBSocket, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func (w *world) start() {
 	}
 	c := Config{
 		NodeName: "here", Manifests: w.dir, Sandbox: SandboxConfig{Path: self},
-		OVS:     OVSConfig{Database: "unix:" + w.ovs.DBSocket, RunDir: w.ovs.Dir, Datapath: DatapathNetdev},
+		OVS:     OVSConfig{Database: "unix:" + w.ovs.DBSocket, RunDir: w.ovs.Dir, Datapath: DatapathAuto},
 		Modules: []ModuleConfig{{Name: "none", Source: ModuleSource{File: "/nowhere"}, OnFirstFailure: Ignore}},
 	}
 	if err := c.complete(); err != nil {

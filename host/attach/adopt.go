@@ -122,18 +122,8 @@ func (a *Attacher) adopting(at *Attachment, result *Adoption) []step {
 	if !a.mode.takesOver {
 		return []step{p.claim, p.mtu, p.port, p.offload, p.neighbour, p.proxies, flows, p.drop, routes, around}
 	}
-	release := func() {}
-	number := step{
-		name: "reserve a port number",
-		do: func(ctx context.Context) (err error) {
-			at.OFPort, release, err = a.opts.OVS.ReserveNumber(ctx, a.opts.Bridge.Name)
-			return err
-		},
-		undo: func(context.Context) error { release(); return nil },
-	}
-	port := p.port
-	port.do = func(ctx context.Context) error { defer release(); return p.port.do(ctx) }
-	return []step{p.claim, p.mtu, number, flows, port, p.offload, p.neighbour, p.proxies, routes, around}
+	n := a.numbered(at, p)
+	return []step{p.claim, p.mtu, n.number, flows, n.port, p.offload, p.neighbour, p.proxies, routes, around}
 }
 
 func (a *Attacher) adoptFlows(ctx context.Context, at *Attachment, result *Adoption) error {

@@ -77,6 +77,7 @@ func TestAddThenDelPutsEverythingBack(t *testing.T) {
 	if !sameJSON(t, first, prev) || !bytes.Contains(first, []byte("something-new")) {
 		t.Errorf("the result is %s\nprevResult was %s", first, prev)
 	}
+	w.settled()
 	attached := w.snapshot(pod)
 	again := w.must(w.sluice("ADD", "c1", "web", pod, prev))
 	if !bytes.Equal(first, again) {

@@ -27,15 +27,24 @@ import (
 	"github.com/sluice-net/sluice/tests/ovstest"
 )
 
-// plugins is where buildPlugins puts the CNI plugins: the real ptp and host-local, and sluice-cni.
-var plugins string
+// plugins are the directories of the CNI plugins: the real ptp and host-local, and sluice-cni.
+var plugins []string
 
-// buildPlugins does so once, for the first test that needs them.
+// madePlugins is the one that buildPlugins makes.
+var madePlugins string
+
+// buildPlugins finds them where SLUICE_BIN says that `make build` put them, or builds them, once, for the first test that
+// needs them.
 var buildPlugins = sync.OnceValue(func() (err error) {
-	if plugins, err = os.MkdirTemp("", "sluice-cni-plugins"); err != nil {
+	if bin := os.Getenv("SLUICE_BIN"); bin != "" {
+		plugins = []string{bin, filepath.Join(bin, "cni")}
+		return nil
+	}
+	if madePlugins, err = os.MkdirTemp("", "sluice-cni-plugins"); err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-o", plugins+"/",
+	plugins = []string{madePlugins}
+	build := exec.Command("go", "build", "-o", madePlugins+"/",
 		"github.com/containernetworking/plugins/plugins/main/ptp",
 		"github.com/containernetworking/plugins/plugins/ipam/host-local",
 		"github.com/sluice-net/sluice/cni/sluice-cni")
@@ -47,8 +56,8 @@ var buildPlugins = sync.OnceValue(func() (err error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if plugins != "" {
-		os.RemoveAll(plugins)
+	if madePlugins != "" {
+		os.RemoveAll(madePlugins)
 	}
 	os.Exit(code)
 }
@@ -158,7 +167,7 @@ func newQuietWorld(t *testing.T) *world {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	w := &world{t: t, ctx: ctx, ns: newNS(t), dir: t.TempDir(), node: &fakeNode{pods: map[podKey]Pod{}}}
-	w.ovs = ovstest.Start(t, ovstest.Options{NetNS: w.ns})
+	w.ovs = ovstest.Start(t, ovstest.Options{NetNS: w.ns, Datapath: ovstest.Datapath()})
 	w.socket = filepath.Join(w.ovs.Dir, "cni.sock")
 	var err error
 	if w.db, err = ovsdb.Connect(ctx, "unix:"+w.ovs.DBSocket, slog.New(slog.DiscardHandler)); err != nil {
@@ -181,7 +190,7 @@ func (w *world) newAttacher() *Attacher {
 	w.t.Helper()
 	a, err := New(Options{
 		Host: w.host, OVS: w.db, Node: w.node, Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
-		Bridge: ovsdb.BridgeOptions{Name: "br-sluice", DatapathType: ovsdb.NetdevDatapath},
+		Bridge: ovsdb.BridgeOptions{Name: "br-sluice", DatapathType: ovstest.Datapath()},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -235,7 +244,7 @@ func (e *nsExec) ExecPlugin(ctx context.Context, path string, stdin []byte, env 
 }
 
 func (w *world) cni() *libcni.CNIConfig {
-	return libcni.NewCNIConfigWithCacheDir([]string{plugins}, filepath.Join(w.dir, "cache"), &nsExec{ns: w.ns})
+	return libcni.NewCNIConfigWithCacheDir(plugins, filepath.Join(w.dir, "cache"), &nsExec{ns: w.ns})
 }
 
 // network is a list of plugins: ptp for both families, then sluice-cni if chained.
@@ -298,8 +307,8 @@ func (w *world) sluice(verb, containerID, podName, netns string, prevResult json
 	if netns != "" {
 		path = "/run/netns/" + netns
 	}
-	return (&nsExec{ns: w.ns}).ExecPlugin(w.ctx, plugins+"/sluice-cni", text.Bytes(), []string{
-		"CNI_COMMAND=" + verb, "CNI_CONTAINERID=" + containerID, "CNI_NETNS=" + path, "CNI_IFNAME=eth0", "CNI_PATH=" + plugins,
+	return (&nsExec{ns: w.ns}).ExecPlugin(w.ctx, plugins[0]+"/sluice-cni", text.Bytes(), []string{
+		"CNI_COMMAND=" + verb, "CNI_CONTAINERID=" + containerID, "CNI_NETNS=" + path, "CNI_IFNAME=eth0", "CNI_PATH=" + strings.Join(plugins, ":"),
 		"CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=" + podName + ";K8S_POD_UID=u1",
 	})
 }

@@ -76,10 +76,17 @@ func listenPrivately(socket string) (net.Listener, error) {
 
 // Serve answers requests until ctx ends, and returns when those under way are answered or undone. The socket is gone then.
 func (s *Server) Serve(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() {
+	gone := make(chan struct{})
+	stay := context.AfterFunc(ctx, func() {
+		defer close(gone)
 		_ = os.Remove(s.socket) // it refuses connections from now on anyhow
 		s.listener.Close()
-	})()
+	})
+	defer func() {
+		if !stay() {
+			<-gone
+		}
+	}()
 	var requests sync.WaitGroup
 	defer requests.Wait()
 	slots := make(chan struct{}, maxConnections)

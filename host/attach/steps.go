@@ -26,19 +26,23 @@ type step struct {
 //
 //	claim, MTU        nothing of the Pod's changed; Restore gives the gateway the MTU that fits
 //	drop              a rule without a record; Restore removes it (and it dies with the veth)
+//	number, flows     also flows for a port that is not there, which the next process deletes as nobody's
 //	port              the record is there. From here Restore finds the Pod and completes what is missing, so that the Pod is
 //	                  policed whatever the runtime believes; the DEL or the repeated ADD that follows finds it, and
-//	                  a Pod whose veth has gone is undone. The bridge drops all that the Pod sends, as it has no flows yet
+//	                  a Pod whose veth has gone is undone
 //	offload … routes  as after port: each is read from the record
-//	flows             the same; the flows stay in the switch
 //
 // and on the way back:
 //
-//	flows … offload   the record is still there: Restore completes the attachment again, DEL undoes it again
-//	port              a rule without a record; Restore removes it
+//	routes … offload  the record is still there: Restore completes the attachment again, DEL undoes it again
+//	port              a rule without a record, and flows without a port, as above
+//
+// The flows come before the port because ovs-vswitchd looks at all its ports again whenever one comes: what is asked of it
+// after that waits for it, on a node with many Pods for tenths of a second.
 func (a *Attacher) steps(at *Attachment) []step {
 	p := a.parts(at)
-	return []step{p.claim, p.mtu, p.drop, p.port, p.offload, p.neighbour, p.proxies, p.routes, p.flows}
+	n := a.numbered(at, p)
+	return []step{p.claim, p.mtu, p.drop, n.number, p.flows, n.port, n.other, p.offload, p.neighbour, p.proxies, p.routes}
 }
 
 // parts are the steps by name, for the orders in which they are done.

@@ -21,6 +21,7 @@ func TestTCPAndUDPWorkAndNothingPassesTwice(t *testing.T) {
 	one, two := newNS(t), newNS(t)
 	w.must(w.sluice("ADD", "c1", "one", one, w.primary("c1", one, "4", "6")))
 	w.must(w.sluice("ADD", "c2", "two", two, w.primary("c2", two, "4", "6")))
+	w.settled()
 	for _, c := range []struct{ from, to, address string }{
 		{w.ns, one, "10.1.0.2"}, {w.ns, one, "fd00:1::2"}, {two, one, "10.1.0.2"}, {two, one, "fd00:1::2"}, {one, w.ns, "10.1.0.1"}, {one, w.ns, "fd00:1::1"},
 	} {

@@ -2,6 +2,7 @@ package hostnet
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -70,6 +71,9 @@ func socketsOf(protocol uint8) (sockets []*netlink.Socket, err error) {
 	}
 	for _, fam := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		list, err := complete(func() ([]*netlink.Socket, error) { return dump(fam) })
+		if errors.Is(err, unix.ENOENT) {
+			return nil, errors.New("this kernel cannot list them: load the modules inet_diag, tcp_diag and udp_diag")
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,6 @@
 package hostnet
 
 import (
-	"cmp"
 	"fmt"
 	"runtime"
 
@@ -12,20 +11,18 @@ import (
 
 // Host is one network namespace seen as a node. It is safe for concurrent use.
 type Host struct {
-	ns      netns.NsHandle
-	nl      *netlink.Handle
-	sysctls string // directory
-	drops   drops
+	ns    netns.NsHandle
+	nl    *netlink.Handle
+	drops drops
 }
 
-// Current returns the Host of the calling thread's network namespace, which for a program is that of the node. Sysctls is where
-// the settings of DefaultSysctls can be written; "" means there.
-func Current(sysctls string) (*Host, error) {
+// Current returns the Host of the calling thread's network namespace, which for a program is that of the node.
+func Current() (*Host, error) {
 	ns, err := netns.Get()
 	if err != nil {
 		return nil, fmt.Errorf("open the own network namespace: %w", err)
 	}
-	return newHost(ns, sysctls)
+	return newHost(ns)
 }
 
 // At returns the Host of the network namespace at path, for example "/run/netns/node1".
@@ -34,16 +31,16 @@ func At(path string) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open network namespace %s: %w", path, err)
 	}
-	return newHost(ns, DefaultSysctls)
+	return newHost(ns)
 }
 
-func newHost(ns netns.NsHandle, sysctls string) (*Host, error) {
+func newHost(ns netns.NsHandle) (*Host, error) {
 	nl, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if err != nil {
 		ns.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &Host{ns: ns, nl: nl, sysctls: cmp.Or(sysctls, DefaultSysctls)}, nil
+	return &Host{ns: ns, nl: nl}, nil
 }
 
 // Close releases the namespace. Nothing in the kernel changes.

@@ -18,6 +18,9 @@ var measurements = []struct {
 	{"cni-add", func(tb testing.TB, t *table) { cniAdd(tb, t, cniAddSize{pods: 200}) }},
 	{"manifest", func(tb testing.TB, t *table) { manifestChange(tb, t, manifestSize{policies: 20, changes: 200}) }},
 	{"reload", func(tb testing.TB, t *table) { reload(tb, t, reloadSize{policies: 20, reloads: 5}) }},
+	{"traffic", func(tb testing.TB, t *table) {
+		traffic(tb, t, trafficSize{rules: []int{0, 1_000, 10_000}, rounds: 9, lasts: 300 * time.Millisecond})
+	}},
 	{"churn", func(tb testing.TB, t *table) { churn(tb, t, churnSize{rules: []int{10, 1_000, 10_000}, pods: 1_000}) }},
 	{"new-policy", func(tb testing.TB, t *table) { newPolicy(tb, t, newPolicySize{pods: 10_000, classes: 50, ports: 3}) }},
 	{"index", func(tb testing.TB, t *table) {

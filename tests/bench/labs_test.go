@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,4 +112,16 @@ func flowsWritten(tb testing.TB, l *lab.Lab) uint64 {
 		tb.Fatal(err)
 	}
 	return status.Flows.Written
+}
+
+// addressOf is the IPv4 address of a Pod.
+func addressOf(tb testing.TB, l *lab.Lab, pod string) netip.Addr {
+	tb.Helper()
+	for _, p := range l.Plan().Pods {
+		if p.Key() == pod {
+			return p.Addresses[0]
+		}
+	}
+	tb.Fatalf("the lab has no Pod %s", pod)
+	return netip.Addr{}
 }

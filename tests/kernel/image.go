@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,16 +13,22 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/sluice-net/sluice/tests/kernel/errand"
 )
 
-// programs of this machine that run in the guest.
-var programs = []string{"ovsdb-server", "ovs-vswitchd", "ovsdb-tool", "ovs-vsctl", "ovs-ofctl", "ovs-appctl"}
+// programs of this machine that run in the guest: Open vSwitch, and what the
+// tests call.
+var programs = []string{
+	"ovsdb-server", "ovs-vswitchd", "ovsdb-tool", "ovs-vsctl", "ovs-ofctl", "ovs-appctl",
+	"ip", "nft", "ethtool", "nsenter", "ping", "sysctl", "sh", "cat",
+}
 
 // schema is what ovsdb-tool makes databases of.
 const schema = "/usr/share/openvswitch/vswitch.ovsschema"
 
 // buildImage writes the guest's root file system: an initramfs.
-func buildImage(ctx context.Context, path, scratch string, k kernel, tests string) (err error) {
+func buildImage(ctx context.Context, path, scratch string, k kernel, chosen []part) (err error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
@@ -34,10 +41,10 @@ func buildImage(ctx context.Context, path, scratch string, k kernel, tests strin
 	}
 	a := newArchive(zip)
 	for _, step := range []func() error{
-		func() error { return a.directories("dev", "etc", "proc", "run", "sys", "tmp", "var/run", "root") },
+		func() error { return a.directories("dev", "etc", "proc", "run", "sys", "tmp", "var", "root") },
 		func() error { return addPrograms(a) },
 		func() error { return addModules(ctx, a, k) },
-		func() error { return addTests(ctx, a, scratch, tests) },
+		func() error { return addTests(ctx, a, scratch, chosen) },
 		a.close, zip.Close, buffered.Flush,
 	} {
 		if err := step(); err != nil {
@@ -47,7 +54,7 @@ func buildImage(ctx context.Context, path, scratch string, k kernel, tests strin
 	return nil
 }
 
-// addPrograms adds Open vSwitch with the libraries that it is linked to.
+// addPrograms adds programs with the libraries that they are linked to.
 func addPrograms(a *archive) error {
 	libraries := map[string]bool{}
 	for _, name := range programs {
@@ -93,29 +100,44 @@ func addModules(ctx context.Context, a *archive, k kernel) error {
 	return nil
 }
 
-// addTests adds the guest's init, the lab's tests and what they test.
-func addTests(ctx context.Context, a *archive, scratch, tests string) error {
-	built := map[string][]string{
-		"init":              {"build", "-o", filepath.Join(scratch, "init"), "./tests/kernel/guest"},
-		"work/lab/lab.test": {"test", "-c", "-o", filepath.Join(scratch, "lab.test"), "./tests/lab"},
-	}
-	for name, args := range built {
-		build := exec.CommandContext(ctx, "go", args...)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
-		}
-		if err := a.copy(name, filepath.Join(scratch, filepath.Base(name)), 0o755); err != nil {
-			return err
-		}
+// addTests adds the guest's init, the tests and what they test.
+func addTests(ctx context.Context, a *archive, scratch string, chosen []part) error {
+	if err := addBuilt(ctx, a, scratch, "init", "build", "./tests/kernel/guest"); err != nil {
+		return err
 	}
 	if err := a.tree("work/bin", "bin"); err != nil {
 		return fmt.Errorf("%w: run make build first", err)
 	}
-	if err := a.tree("work/lab/testdata", "tests/lab/testdata"); err != nil {
+	var errands []errand.Errand
+	for _, p := range chosen {
+		if err := addBuilt(ctx, a, scratch, strings.TrimPrefix(p.program(), "/"), "test", "-c", p.pkg); err != nil {
+			return err
+		}
+		for _, data := range p.data {
+			if err := a.tree(strings.TrimPrefix(filepath.Join(p.dir(), data), "/"), filepath.Join(p.pkg, data)); err != nil {
+				return err
+			}
+		}
+		errands = append(errands, p.errand())
+	}
+	list, err := json.Marshal(errands)
+	if err != nil {
 		return err
 	}
-	return a.file("work/tests", []byte(tests), 0o644)
+	return a.file(strings.TrimPrefix(errand.File, "/"), list, 0o644)
+}
+
+// addBuilt adds a program that go makes, statically linked and without what only
+// debuggers read.
+func addBuilt(ctx context.Context, a *archive, scratch, name string, args ...string) error {
+	output := filepath.Join(scratch, filepath.Base(name))
+	args = append(args[:len(args)-1:len(args)-1], "-ldflags=-s -w", "-o", output, args[len(args)-1])
+	build := exec.CommandContext(ctx, "go", args...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return a.copy(name, output, 0o755)
 }
 
 // tree copies a directory.

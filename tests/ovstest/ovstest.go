@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 )
 
 // schema is where Debian's openvswitch-common puts the database schema.
@@ -23,7 +25,20 @@ type Options struct {
 	// NetNS is the network namespace of ovs-vswitchd: a name as in `ip netns add NAME`, or a path.
 	// Empty means a fresh namespace without a name that ends with the daemon. The namespace given here stays the caller's.
 	NetNS string
+	// Datapath is that of bridges: "netdev" (also if empty), or "system", which the kernel must have. Datapath says
+	// which to ask for in tests that hold for both.
+	Datapath string
 }
+
+// Datapath is the kernel's ("system") where there is one and "netdev" elsewhere, as an agent chooses by itself.
+func Datapath() string {
+	if _, err := netlink.GenlFamilyGet("ovs_datapath"); err == nil {
+		return "system"
+	}
+	return netdev
+}
+
+const netdev = "netdev"
 
 // Instance is one private Open vSwitch. Its methods fail the test instead of returning errors.
 type Instance struct {
@@ -35,6 +50,7 @@ type Instance struct {
 
 	t        testing.TB
 	netns    string
+	datapath string
 	database *daemon
 	switchd  *daemon
 }
@@ -54,9 +70,18 @@ func Start(t testing.TB, opts Options) *Instance {
 			t.Errorf("remove the directory of Open vSwitch: %v", err)
 		}
 	})
-	i := &Instance{Dir: dir, DBSocket: filepath.Join(dir, "db.sock"), t: t, netns: netnsPath(opts.NetNS)}
+	i := &Instance{Dir: dir, DBSocket: filepath.Join(dir, "db.sock"), t: t, netns: netnsPath(opts.NetNS), datapath: opts.Datapath}
+	if i.datapath == "" {
+		i.datapath = netdev
+	}
 	// Cleanups run last to first: daemons end before their directory goes.
-	t.Cleanup(func() { i.KillSwitchd(); i.KillDatabase() })
+	t.Cleanup(func() {
+		i.KillSwitchd()
+		i.KillDatabase()
+		if t.Failed() {
+			t.Log(i.Logs())
+		}
+	})
 	i.Run("ovsdb-tool", "create", filepath.Join(dir, "conf.db"), schema)
 	i.StartDatabase()
 	i.Run("ovs-vsctl", "--no-wait", "init")
@@ -72,11 +97,11 @@ func netnsPath(name string) string {
 	return filepath.Join("/var/run/netns", name)
 }
 
-// AddBridge makes a userspace bridge that drops everything until told otherwise (fail_mode=secure), and returns once its
+// AddBridge makes a bridge that drops everything until told otherwise (fail_mode=secure), and returns once its
 // OpenFlow socket accepts connections. It returns the path of that socket.
 func (i *Instance) AddBridge(name string) string {
 	i.t.Helper()
-	i.Run("ovs-vsctl", "--may-exist", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev", "fail_mode=secure")
+	i.Run("ovs-vsctl", "--may-exist", "add-br", name, "--", "set", "bridge", name, "datapath_type="+i.datapath, "fail_mode=secure")
 	socket := i.MgmtSocket(name)
 	i.waitSocket(socket)
 	return socket

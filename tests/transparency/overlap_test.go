@@ -79,11 +79,7 @@ spec:
 // evaluates together, and flows that do the same.
 func TestNoTwoFlowsOverlapAtOnePriority(t *testing.T) {
 	t.Parallel()
-	dir, err := filepath.Abs(filepath.Join("..", "..", "bin", "modules"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := start(t, lab.Options{Modules: []string{lab.BuiltinModule, filepath.Join(dir, "clusternetworkpolicy.wasm")}})
+	l := start(t, lab.Options{Modules: []string{lab.BuiltinModule, filepath.Join(bin(t), "modules", "clusternetworkpolicy.wasm")}})
 	apply(t, l, manyPolicies())
 	for _, node := range l.Plan().Nodes {
 		flows := installed(t, l, node.Name)

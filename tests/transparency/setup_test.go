@@ -62,12 +62,9 @@ spec:
   egress: [{}]
 `
 
-// start starts a lab that ends with the test.
-func start(t *testing.T, options lab.Options) *lab.Lab {
+// bin is where `make build` put the programs: ../../bin, or where SLUICE_BIN says.
+func bin(t *testing.T) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: it makes network namespaces")
-	}
 	dir := os.Getenv("SLUICE_BIN")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "bin")
@@ -76,7 +73,16 @@ func start(t *testing.T, options lab.Options) *lab.Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options.Binaries = lab.PathsIn(dir)
+	return dir
+}
+
+// start starts a lab that ends with the test.
+func start(t *testing.T, options lab.Options) *lab.Lab {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it makes network namespaces")
+	}
+	options.Binaries = lab.PathsIn(bin(t))
 	manifest := filepath.Join(t.TempDir(), "pods.yaml")
 	if err := os.WriteFile(manifest, []byte(pods), 0o644); err != nil {
 		t.Fatal(err)

@@ -1,17 +1,22 @@
 // Guest is the first process of the machine that tests/kernel boots: it mounts,
-// loads the modules, runs the tests, says how they ended and turns the machine off.
+// loads the modules, runs its errands, says how they ended and turns the machine off.
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sluice-net/sluice/tests/kernel/errand"
 )
 
 // settled is how long after boot Open vSwitch may be started. Earlier starts have
@@ -19,47 +24,78 @@ import (
 const settled = 12 * time.Second
 
 func main() {
-	code, err := run()
-	if err != nil {
+	if err := run(); err != nil {
 		fmt.Println("guest:", err)
-		code = 125
+	} else {
+		fmt.Println(errand.EndMark)
 	}
-	fmt.Printf("SLUICE-GUEST-EXIT %d\n", code)
 	unix.Sync()
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
 
-func run() (code int, err error) {
-	for _, m := range [][2]string{
-		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/run"}, {"tmpfs", "/tmp"},
-	} {
-		if err := unix.Mount(m[0], m[1], m[0], 0, ""); err != nil {
-			return 0, fmt.Errorf("mounting %s: %w", m[1], err)
-		}
-	}
-	for _, dir := range []string{"/run/netns", "/run/openvswitch", "/dev/net"} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return 0, err
-		}
+func run() error {
+	if err := mount(); err != nil {
+		return err
 	}
 	if err := loadModules(); err != nil {
-		return 0, err
+		return err
 	}
-	tests, err := os.ReadFile("/work/tests")
+	errands, err := errand.Read()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for uptime() < settled {
 		time.Sleep(100 * time.Millisecond) // nothing announces it
 	}
-	command := exec.Command("/work/lab/lab.test", "-test.v", "-test.timeout=38m", "-test.parallel=2", "-test.run", string(tests))
-	command.Dir = "/work/lab"
+	for _, e := range errands {
+		begin := time.Now()
+		code := do(e)
+		said, err := json.Marshal(errand.Result{Name: e.Name, Code: code, Seconds: time.Since(begin).Seconds()})
+		if err != nil {
+			return err
+		}
+		fmt.Println(errand.ResultMark + string(said))
+	}
+	return nil
+}
+
+func mount() error {
+	for _, m := range [][2]string{
+		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/run"}, {"tmpfs", "/tmp"},
+	} {
+		if err := unix.Mount(m[0], m[1], m[0], 0, ""); err != nil {
+			return fmt.Errorf("mounting %s: %w", m[1], err)
+		}
+	}
+	for _, dir := range []string{"/run/netns", "/run/openvswitch", "/dev/net", "/dev/shm"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return os.Symlink("/run", "/var/run")
+}
+
+// do runs one program and returns its exit code.
+func do(e errand.Errand) int {
+	ctx, cancel := context.WithTimeout(context.Background(), e.Limit)
+	defer cancel()
+	command := exec.CommandContext(ctx, e.Args[0], e.Args[1:]...)
+	command.Dir = e.Dir
 	command.Env = []string{"PATH=/usr/bin", "HOME=/root", "SLUICE_BIN=/work/bin", "LANG=C.UTF-8"}
 	command.Stdout, command.Stderr = os.Stdout, os.Stdout
-	if err := command.Run(); command.ProcessState == nil {
-		return 0, err
+	// What it leaves running goes with it, and its output does not keep this waiting.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return unix.Kill(-command.Process.Pid, unix.SIGKILL) }
+	command.WaitDelay = 10 * time.Second
+	err := command.Run()
+	if ctx.Err() != nil {
+		fmt.Printf("guest: %s was ended after %v\n", e.Name, e.Limit)
 	}
-	return command.ProcessState.ExitCode(), nil
+	if command.ProcessState == nil {
+		fmt.Println("guest:", err)
+		return 125
+	}
+	return command.ProcessState.ExitCode()
 }
 
 func loadModules() error {

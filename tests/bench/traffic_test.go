@@ -1,0 +1,144 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-net/sluice/host/lab"
+)
+
+type trafficSize struct {
+	rules  []int // of policies about the Pods; the first is what the others are compared with
+	rounds int
+	lasts  time.Duration // one measurement
+}
+
+func TestTraffic(t *testing.T) {
+	out := newTable()
+	traffic(t, out, trafficSize{rules: []int{0, 60}, rounds: 1, lasts: 50 * time.Millisecond})
+	if want := len(gauges) * len(trafficPaths) * 2; len(out.Rows) != want {
+		t.Errorf("%d rows, want %d", len(out.Rows), want)
+	}
+}
+
+// gauges are what is measured of a link.
+var gauges = []struct {
+	name    string
+	unit    string
+	measure func(link, testing.TB, time.Duration) float64
+	// smaller is better
+	smaller bool
+}{
+	{"TCP throughput", "Mbit/s", link.throughput, false},
+	{"UDP, 64 bytes", "packets/s", link.packets, false},
+	{"round trip, p50", "µs", link.roundTrip, true},
+	{"TCP connections", "/s", link.connections, false},
+}
+
+// trafficPaths are where the traffic goes.
+var trafficPaths = []struct{ name, from, to string }{
+	{"same node", "shop/a", "shop/b"},
+	{"two nodes", "shop/a", "shop/c"},
+}
+
+const trafficPods = `
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: shop, labels: {app: a, tier: front}}
+spec: {nodeName: east, containers: [{name: c, image: none}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: shop, labels: {app: b, tier: back}}
+spec: {nodeName: east, containers: [{name: c, image: none}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: c, namespace: shop, labels: {app: c, tier: back}}
+spec: {nodeName: west, containers: [{name: c, image: none}]}
+`
+
+// traffic measures what packets cost: in a lab in which the primary plugin is
+// alone, and in labs with Sluice and more and more rules. All of them are up at
+// the same time and take turns, round by round, so that what else the machine
+// does meets all alike; of each the median counts.
+func traffic(tb testing.TB, out *table, size trafficSize) {
+	labs := []*lab.Lab{startLab(tb, lab.Options{PolicyFree: true}, trafficPods)}
+	for _, n := range size.rules {
+		l := startLab(tb, lab.Options{}, trafficPods)
+		if n > 0 {
+			putPolicies(tb, l, trafficPolicies(n))
+		}
+		labs = append(labs, l)
+	}
+	datapath := labs[1].Datapath()
+	for _, path := range trafficPaths {
+		for _, gauge := range gauges {
+			seen := make([][]float64, len(labs))
+			for range size.rounds {
+				for i, l := range labs {
+					figure := gauge.measure(link{l, path.from, path.to, addressOf(tb, l, path.to)}, tb, size.lasts)
+					seen[i] = append(seen[i], figure)
+				}
+			}
+			tb.Logf("%s, %s, in the order of labs: %.0f", gauge.name, path.name, seen)
+			work := fmt.Sprintf("%s, %s, %s: ", gauge.name, path.name, datapath)
+			out.add(row{Work: work + "with Sluice, no rules", Figure: median(seen[1]), Unit: gauge.unit, Peer: "ptp alone", PeerFigure: median(seen[0])})
+			for i, n := range size.rules[1:] {
+				most := aim{Of: "ratio", Limit: 0.95, Least: true}
+				if gauge.smaller {
+					most = ratioAtMost(1.05)
+				}
+				out.add(row{
+					Work: fmt.Sprintf("%s%d rules", work, n), Figure: median(seen[i+2]), Unit: gauge.unit,
+					Peer: "no rules", PeerFigure: median(seen[1]), Aim: most,
+				})
+			}
+		}
+	}
+}
+
+func median(all []float64) float64 {
+	sorted := slices.Sorted(slices.Values(all))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
+
+// trafficPolicies are policies with n rules in all about every Pod of the
+// measurement, in both directions: a tenth of them let its traffic pass by port, and each
+// of the others has other peers and other ports, so that what a packet is judged by is
+// addresses, classes, ports and ranges.
+func trafficPolicies(n int) string {
+	const inOne = 50 // rules of a policy
+	var text strings.Builder
+	for first := 0; first < n; first += inOne {
+		fmt.Fprintf(&text, "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: rules-%05d, namespace: shop}\nspec:\n", first)
+		text.WriteString("  podSelector: {}\n  policyTypes: [Ingress, Egress]\n")
+		for section, peers := range map[string]string{"ingress": "from", "egress": "to"} {
+			fmt.Fprintf(&text, "  %s:\n", section)
+			for i := first; i < min(first+inOne, n); i++ {
+				if (i%2 == 0) == (section == "ingress") {
+					fmt.Fprintf(&text, "  - %s\n", trafficRule(i/2, peers))
+				}
+			}
+		}
+	}
+	return text.String()
+}
+
+func trafficRule(i int, peers string) string {
+	high, low := i/250, i%250
+	switch i % 5 {
+	case 0:
+		return fmt.Sprintf("{%s: [{podSelector: {}}], ports: [{port: %d}, {port: %d, protocol: UDP}, {port: %d}]}", peers, streamPort, packetPort, 20000+i)
+	case 1:
+		return fmt.Sprintf(`{%s: [{ipBlock: {cidr: 10.%d.%d.0/24, except: [10.%[2]d.%[3]d.128/25]}}, {ipBlock: {cidr: "fd00:%[4]x::/32"}}], ports: [{port: %[5]d}]}`, peers, 2+high, low, 0x100+i, 20000+i)
+	case 2:
+		return fmt.Sprintf("{%s: [{podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [x%d]}]}}], ports: [{port: %d, endPort: %d}]}", peers, i, 30000+i, 30007+i)
+	case 3:
+		return fmt.Sprintf("{%s: [{namespaceSelector: {matchLabels: {team: t%d}}}, {podSelector: {matchLabels: {tier: back}}}], ports: [{port: %d, protocol: UDP}]}", peers, i, 20000+i)
+	}
+	return fmt.Sprintf("{%s: [{ipBlock: {cidr: 10.1.0.0/16}}, {ipBlock: {cidr: 198.51.%d.%d/32}}], ports: [{port: %d}]}", peers, high, low, 20000+i)
+}
