@@ -30,10 +30,11 @@ type chooser struct {
 	host   *hostnet.Host
 	log    *slog.Logger
 
-	mu     sync.Mutex
-	found  primary.Finding
-	last   PrimaryStatus
-	looked time.Time
+	mu      sync.Mutex
+	found   primary.Finding
+	plugins []string // in the CNI configuration last read
+	last    PrimaryStatus
+	looked  time.Time
 }
 
 // lookEvery bounds how often the chooser looks. It is less than the time between
@@ -61,9 +62,11 @@ func (c *chooser) look() {
 		if err != nil {
 			problem = err.Error()
 		} else {
-			// A configuration that cannot be read names no plugin.
-			plugins, _ := conflist.Plugins(c.config.ConfDir, c.config.File)
-			c.found = primary.Detect(signs, plugins)
+			// One that is half-written changes nothing yet.
+			if plugins, err := conflist.Plugins(c.config.ConfDir, c.config.File); err == nil {
+				c.plugins = plugins
+			}
+			c.found = primary.Detect(signs, c.plugins)
 		}
 	}
 	if len(c.found.Profile.Mirrored) > 0 {

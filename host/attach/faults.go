@@ -77,7 +77,11 @@ func differing(have, want map[string]string) []string {
 func (a *Attacher) gatewayFaults(context.Context, *member) ([]error, error) {
 	gateway := a.Gateway()
 	list, err := a.opts.Host.GatewayFaults(gateway.Name, gateway.MAC, gateway.MTU)
-	return asErrors(list), err
+	if err != nil {
+		return nil, err
+	}
+	mirror, err := a.mirrorFaults()
+	return append(asErrors(list), mirror...), err
 }
 
 func asErrors(list []string) []error {

@@ -10,6 +10,17 @@ func (a *Attacher) mirrorRules() (changed bool, err error) {
 	if a.retired.Load() {
 		return false, nil
 	}
+	rules, wrote, err := a.opts.Host.MirrorRules(a.mirror())
+	first := !a.mirrored
+	a.mirrored = a.mirrored || rules > 0
+	if err != nil || !wrote {
+		return false, err
+	}
+	a.opts.Logger.Info("the primary's rules about Pods' devices were copied for the gateway", "profile", a.opts.Primary().Name, "rules", rules)
+	return !first, nil
+}
+
+func (a *Attacher) mirror() hostnet.Mirror {
 	p := a.opts.Primary()
 	m := hostnet.Mirror{Sources: p.Mirrored, Gateway: a.opts.Gateway.Name}
 	if p.Device != "" {
@@ -18,12 +29,11 @@ func (a *Attacher) mirrorRules() (changed bool, err error) {
 	for _, one := range a.members.all() {
 		m.Devices = append(m.Devices, one.Veth)
 	}
-	rules, wrote, err := a.opts.Host.MirrorRules(m)
-	first := !a.mirrored
-	a.mirrored = a.mirrored || rules > 0
-	if err != nil || !wrote {
-		return false, err
-	}
-	a.opts.Logger.Info("the primary's rules about Pods' devices were copied for the gateway", "profile", p.Name, "rules", rules)
-	return !first, nil
+	return m
+}
+
+// mirrorFaults are the same for all Pods, as the gateway's are.
+func (a *Attacher) mirrorFaults() ([]error, error) {
+	list, err := a.opts.Host.MirrorFaults(a.mirror())
+	return asErrors(list), err
 }

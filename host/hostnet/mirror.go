@@ -1,16 +1,12 @@
 package hostnet
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
-	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,37 +35,15 @@ const mirrorTable = "sluice"
 // read its tables, and taking the table away undoes everything. The base chain comes one priority after the source's, so
 // that whatever comes before the plugin's rule comes before the copy.
 func (h *Host) MirrorRules(m Mirror) (rules int, changed bool, err error) {
-	c, err := h.nft()
-	var chains []*nftables.Chain
-	if err == nil {
-		chains, err = c.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
+	want, err := h.compareMirror(m)
+	if err != nil || want.holds {
+		return want.rules(), false, err
 	}
-	// A kernel without nftables says one of these; it has no rules to copy.
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, fmt.Errorf("list nftables chains of family ip: %w", err)
-	}
-	want := copying{c: c, chains: chains, mirror: m}
-	for _, s := range m.Sources {
-		if err := want.base(s); err != nil {
-			return 0, false, err
-		}
-	}
-	have, exists, err := readTable(c, chains, mirrorTable)
-	if err != nil {
-		return 0, false, err
-	}
-	rules = want.rules()
-	if sameChains(have, want.done) && exists == (rules > 0) {
-		return rules, false, nil
-	}
-	table := &nftables.Table{Name: mirrorTable, Family: nftables.TableFamilyIPv4}
-	if exists {
+	c, table := want.c, &nftables.Table{Name: mirrorTable, Family: nftables.TableFamilyIPv4}
+	if want.exists {
 		c.DelTable(table)
 	}
-	if rules > 0 {
+	if want.rules() > 0 {
 		c.AddTable(table)
 		for _, one := range want.done {
 			one.chain.Table = table
@@ -84,7 +58,44 @@ func (h *Host) MirrorRules(m Mirror) (rules int, changed bool, err error) {
 	if err := c.Flush(); err != nil {
 		return 0, false, fmt.Errorf("copy the primary plugin's rules about Pods' devices for %s (nftables table ip %s): %w", m.Gateway, mirrorTable, err)
 	}
-	return rules, true, nil
+	return want.rules(), true, nil
+}
+
+// MirrorFaults says, for people, what MirrorRules would change. It changes nothing.
+func (h *Host) MirrorFaults(m Mirror) (faults []string, err error) {
+	want, err := h.compareMirror(m)
+	if err != nil || want.holds {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("the primary plugin's rules about Pods' devices do not hold for %s as they are now (%d of them, nftables table ip %s)", m.Gateway, want.rules(), mirrorTable)}, nil
+}
+
+// compareMirror makes the copy, without writing it, and compares it with what is there.
+func (h *Host) compareMirror(m Mirror) (copying, error) {
+	c, err := h.nft()
+	var chains []*nftables.Chain
+	if err == nil {
+		chains, err = c.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
+	}
+	// A kernel without nftables says one of these; it has no rules to copy.
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) {
+		return copying{holds: true}, nil
+	}
+	if err != nil {
+		return copying{}, fmt.Errorf("list nftables chains of family ip: %w", err)
+	}
+	want := copying{c: c, chains: chains, mirror: m}
+	for _, s := range m.Sources {
+		if err := want.base(s); err != nil {
+			return copying{}, err
+		}
+	}
+	var have []chainRules
+	if have, want.exists, err = readTable(c, chains, mirrorTable); err != nil {
+		return copying{}, err
+	}
+	want.holds = sameChains(have, want.done) && want.exists == (want.rules() > 0)
+	return want, nil
 }
 
 // LegacyRules says whether the namespace has tables of iptables that are not nftables', which MirrorRules cannot see.
@@ -98,204 +109,4 @@ func (h *Host) LegacyRules() (legacy bool, err error) {
 		return err
 	})
 	return legacy, err
-}
-
-// chainRules is a chain with what its rules do.
-type chainRules struct {
-	chain *nftables.Chain
-	rules [][]expr.Any
-}
-
-// copying is a copy in the making.
-type copying struct {
-	c      *nftables.Conn
-	chains []*nftables.Chain
-	mirror Mirror
-	done   []chainRules
-}
-
-func (w *copying) rules() (n int) {
-	for _, one := range w.done {
-		n += len(one.rules)
-	}
-	return n
-}
-
-func (w *copying) find(table, name string) *nftables.Chain {
-	i := slices.IndexFunc(w.chains, func(c *nftables.Chain) bool { return c.Table.Name == table && c.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return w.chains[i]
-}
-
-// base copies a source's rules about Pods' devices, and with them those that are about no device, as these come into play
-// for the same packets.
-func (w *copying) base(s RuleSource) error {
-	source := w.find(s.Table, s.Chain)
-	if source == nil || source.Priority == nil || source.Hooknum == nil {
-		return nil
-	}
-	all, err := w.c.GetRules(source.Table, source)
-	if err != nil {
-		return fmt.Errorf("read nftables chain ip %s %s: %w", s.Table, s.Chain, err)
-	}
-	var rules [][]expr.Any
-	about := false
-	for _, r := range all {
-		if !strings.HasPrefix(commentOf(r.Exprs), s.Comment) {
-			continue
-		}
-		copied, aboutPods, ok := w.mirror.forGateway(r.Exprs)
-		if ok {
-			about = about || aboutPods
-			rules = append(rules, copied)
-		}
-	}
-	if !about {
-		return nil
-	}
-	after := *source.Priority + 1
-	w.done = append(w.done, chainRules{&nftables.Chain{
-		Name: s.Table + "-" + s.Chain, Type: source.Type, Hooknum: source.Hooknum, Priority: &after,
-	}, rules})
-	return w.follow(s.Table, rules)
-}
-
-// follow copies the chains to which rules jump.
-func (w *copying) follow(table string, rules [][]expr.Any) error {
-	for _, exprs := range rules {
-		for _, e := range exprs {
-			to, ok := e.(*expr.Verdict)
-			if !ok || to.Chain == "" {
-				continue
-			}
-			source := w.find(table, to.Chain)
-			if source == nil {
-				return fmt.Errorf("nftables table ip %s has no chain %s, to which one of its rules jumps", table, to.Chain)
-			}
-			to.Chain = table + "-" + source.Name
-			if slices.ContainsFunc(w.done, func(one chainRules) bool { return one.chain.Name == to.Chain }) {
-				continue
-			}
-			all, err := w.c.GetRules(source.Table, source)
-			if err != nil {
-				return fmt.Errorf("read nftables chain ip %s %s: %w", table, source.Name, err)
-			}
-			var inside [][]expr.Any
-			for _, r := range all {
-				inside = append(inside, uncounted(r.Exprs))
-			}
-			w.done = append(w.done, chainRules{&nftables.Chain{Name: to.Chain}, inside})
-			if err := w.follow(table, inside); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// forGateway is a rule with the gateway in place of Pods' devices; ok is false if it is about other devices.
-func (m Mirror) forGateway(exprs []expr.Any) (copied []expr.Any, aboutPods, ok bool) {
-	gateway := make([]byte, unix.IFNAMSIZ)
-	copy(gateway, m.Gateway)
-	copied = uncounted(exprs)
-	var device uint32 // the register that holds the name of the input device
-	for i, e := range copied {
-		switch e := e.(type) {
-		case *expr.Meta:
-			if e.Key == expr.MetaKeyIIFNAME && !e.SourceRegister {
-				device = e.Register
-			} else if !e.SourceRegister && e.Register == device {
-				device = 0
-			}
-		case *expr.Cmp:
-			if device == 0 || e.Register != device {
-				continue
-			}
-			if e.Op != expr.CmpOpEq || !m.coversPods(e.Data) {
-				return nil, false, false
-			}
-			copied[i] = &expr.Cmp{Op: expr.CmpOpEq, Register: e.Register, Data: gateway}
-			return copied, true, true
-		}
-	}
-	here := []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: gateway}}
-	return append(here, copied...), false, true
-}
-
-// coversPods says whether a comparison is with the beginning of names, and those of Pods' devices are among them. One with a
-// whole name ends with a zero.
-func (m Mirror) coversPods(data []byte) bool {
-	if len(data) == 0 || bytes.IndexByte(data, 0) >= 0 {
-		return false
-	}
-	return slices.ContainsFunc(m.Devices, func(name string) bool { return strings.HasPrefix(name, string(data)) })
-}
-
-// commentOf is the comment that iptables keeps with a rule.
-func commentOf(exprs []expr.Any) string {
-	for _, e := range exprs {
-		if match, ok := e.(*expr.Match); ok {
-			if c, ok := match.Info.(*xt.Comment); ok {
-				return string(*c)
-			}
-		}
-	}
-	return ""
-}
-
-// uncounted is a copy whose counters begin at 0, and which can be written. The library (nftables v0.3.0) does not say which
-// register is the source where a rule writes to a connection: it is the one that the rule has filled before.
-func uncounted(exprs []expr.Any) []expr.Any {
-	copied := slices.Clone(exprs)
-	var filled uint32
-	for i, e := range copied {
-		switch e := e.(type) {
-		case *expr.Counter:
-			copied[i] = &expr.Counter{}
-		case *expr.Verdict:
-			v := *e
-			copied[i] = &v
-		case *expr.Ct:
-			if e.Register == 0 {
-				copied[i] = &expr.Ct{Register: filled, SourceRegister: true, Key: e.Key, Direction: e.Direction}
-				continue
-			}
-			filled = e.Register
-		case *expr.Meta:
-			filled = e.Register
-		case *expr.Immediate:
-			filled = e.Register
-		case *expr.Payload:
-			filled = e.DestRegister
-		case *expr.Bitwise:
-			filled = e.DestRegister
-		}
-	}
-	return copied
-}
-
-// readTable reads all chains of a table of family ip with their rules.
-func readTable(c *nftables.Conn, chains []*nftables.Chain, name string) (have []chainRules, exists bool, err error) {
-	tables, err := c.ListTablesOfFamily(nftables.TableFamilyIPv4)
-	if err != nil {
-		return nil, false, fmt.Errorf("list nftables tables of family ip: %w", err)
-	}
-	exists = slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == name })
-	for _, chain := range chains {
-		if chain.Table.Name != name {
-			continue
-		}
-		rules, err := c.GetRules(chain.Table, chain)
-		if err != nil {
-			return nil, exists, fmt.Errorf("read nftables chain ip %s %s: %w", name, chain.Name, err)
-		}
-		one := chainRules{chain: chain}
-		for _, r := range rules {
-			one.rules = append(one.rules, uncounted(r.Exprs))
-		}
-		have = append(have, one)
-	}
-	return have, exists, nil
 }

@@ -1,6 +1,7 @@
 package primary
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,5 +148,30 @@ func TestVerbs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A Pod whose packets the node routes by their device is not put on the bridge,
+// whose packets come from another: neither by ADD nor when it runs already.
+func TestPodsRoutedByTheirDeviceAreRefused(t *testing.T) {
+	t.Parallel()
+	l := start(t, lab.Options{Primary: lab.PrimaryEKS})
+	device := strings.Fields(in(t, l, "host:west", "ip", "-o", "link", "show", "type", "veth"))
+	i := slices.IndexFunc(device, func(s string) bool { return strings.HasPrefix(s, "eni") })
+	veth, _, _ := strings.Cut(device[i], "@")
+	if err := l.DetachPod(t.Context(), podC); err != nil {
+		t.Fatal(err)
+	}
+	in(t, l, "host:west", "ip", "rule", "add", "iif", veth, "priority", "10", "lookup", "101") // as for a security group of its own
+	err := l.AttachPod(t.Context(), podC)
+	if err == nil || !strings.Contains(err.Error(), "priority 10, table 101") || !strings.Contains(err.Error(), "standard") {
+		t.Errorf("ADD: %v", err)
+	}
+	status, err := l.Agent("west").Status(t.Context())
+	if err != nil || len(status.Pods) != 0 {
+		t.Errorf("on the bridge: %+v, %v", status.Pods, err)
+	}
+	if out := in(t, l, "host:west", "ip", "route", "show", addressOf(t, l, podC, false)); !strings.Contains(out, "dev "+veth) {
+		t.Errorf("the Pod's route is %q", out)
 	}
 }

@@ -30,6 +30,9 @@ func TestMarksOfEKS(t *testing.T) {
 
 	counted := mirrorRepairs(t, l)
 	in(t, l, east, "nft", "delete", "table", "ip", "sluice")
+	if err := l.CheckPod(t.Context(), podA); err == nil || !strings.Contains(err.Error(), "rules about Pods' devices do not hold") {
+		t.Errorf("CHECK without the copy: %v", err)
+	}
 	took := soon(t, repairLimit, "the copy is back", func() bool {
 		return strings.Contains(in(t, l, east, "nft", "list", "ruleset"), "jump nat-AWS-CONNMARK-CHAIN-0")
 	})
