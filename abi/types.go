@@ -327,6 +327,13 @@ type Limits struct {
 	Addresses      int `json:"addresses,omitempty"`
 }
 
+// DNSAnswers is a resource whose objects are no objects of the cluster: each is a
+// name, with the addresses that name servers gave for it to Pods of this node, as
+// {"name": "example.com", "addresses": ["192.0.2.1"]}. The object is gone when no
+// address is left. A module gets them if its manifest asks for the resource, it is
+// granted, and the module imports the capability sluice_dns.enable.
+const DNSAnswers = "dnsanswers.sluice.dev"
+
 // LogLevel is the first argument of sluice.log. A level that is not named here
 // is taken for the nearest.
 type LogLevel int32

@@ -47,6 +47,7 @@ type agent struct {
 	audit      *audit // nil: no audit log
 	progress   progress
 	shadows    shadows
+	names      *nameWatch
 	metrics    metrics
 }
 
@@ -122,6 +123,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 		a.engine.dp.PutPod(datapath.LocalPod(pod.Pod()))
 		a.seen.add(pod.Namespace, pod.Name)
 	}
+	a.names = a.newNames()
 	a.bridgeLink = &bridgeLink{
 		path: filepath.Join(c.OVS.RunDir, c.OVS.Bridge+".mgmt"), engine: a.engine, log: a.log, first: make(chan struct{}), over: a.retired.Load,
 		hear: a.hearing().listen, begun: a.admitSmallFragments,
@@ -221,6 +223,7 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 	start("flows", a.patrol)
 	start("adopted connections", a.watchWindows)
 	start("shadows", a.watchShadows)
+	start("names", a.names.run)
 	if a.conflist != nil {
 		start("CNI configuration", a.conflist.run)
 	}

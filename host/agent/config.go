@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 
@@ -29,6 +30,7 @@ type Config struct {
 	Limits  LimitsConfig   `json:"limits"`
 
 	CNI CNIConfig `json:"cni"`
+	DNS DNSConfig `json:"dns"`
 
 	// AdoptExistingPods brings Pods that ran before the agent did onto the
 	// bridge when it starts. Default true.
@@ -49,6 +51,39 @@ type AuditConfig struct {
 	MaxMiB int `json:"maxMiB,omitempty"`
 	// LinesPerSecond is how many lines are written; the others are counted. Default 100.
 	LinesPerSecond int `json:"linesPerSecond,omitempty"`
+}
+
+// DNSConfig is about modules that allow traffic by name.
+type DNSConfig struct {
+	// Servers are the name servers whose answers are believed: addresses or CIDRs,
+	// as Pods address them (the cluster IP of the cluster's DNS). What others
+	// answer passes unread.
+	Servers []string `json:"servers,omitempty"`
+	// GraceSeconds is how much longer than its record says an address belongs to a
+	// name. Default 30. An address with an open connection is kept in any case.
+	GraceSeconds int `json:"graceSeconds,omitempty"`
+
+	servers []netip.Prefix
+}
+
+func (d *DNSConfig) complete() error {
+	if d.GraceSeconds == 0 {
+		d.GraceSeconds = 30
+	}
+	if d.GraceSeconds < 0 {
+		return fmt.Errorf("dns.graceSeconds is negative: leave it out for its default, 30")
+	}
+	for i, text := range d.Servers {
+		prefix, err := netip.ParsePrefix(text)
+		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+			prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return fmt.Errorf("dns.servers[%d] %q is neither an address nor a CIDR", i, text)
+		}
+		d.servers = append(d.servers, prefix.Masked())
+	}
+	return nil
 }
 
 // LimitsConfig bounds what all policy and all Services of the node may compile to. A transaction
@@ -213,6 +248,9 @@ func (c *Config) complete() error {
 			return fmt.Errorf("nodeName is not set and the host name cannot be read: %w", err)
 		}
 		c.NodeName = name
+	}
+	if err := c.DNS.complete(); err != nil {
+		return err
 	}
 	if len(c.OVS.Gateway) > 15 {
 		return fmt.Errorf("ovs.gateway %q is %d characters: an interface name has at most 15", c.OVS.Gateway, len(c.OVS.Gateway))

@@ -20,6 +20,7 @@ import (
 type hearing struct {
 	dp      *datapath.Datapath // Answer only: the rest is the engine's
 	audit   *audit             // nil: nothing is logged
+	names   *nameWatch
 	metrics *observe.DecisionMetrics
 	log     *slog.Logger
 }
@@ -42,6 +43,10 @@ func (h *hearing) listen(ctx context.Context, b bridge) {
 		defer stop()
 	}
 	for p := range b.PacketIns() {
+		if p.Cookie == namesCookie {
+			h.names.hear(ctx, handed{p, b})
+			continue
+		}
 		e, err := datapath.ReadEvent(p)
 		switch {
 		case err != nil:
@@ -75,7 +80,7 @@ func (h *hearing) refuse(ctx context.Context, b bridge, e datapath.Event) {
 }
 
 func (a *agent) hearing() *hearing {
-	return &hearing{dp: a.engine.dp, audit: a.audit, metrics: a.metrics.decision, log: a.log}
+	return &hearing{dp: a.engine.dp, audit: a.audit, names: a.names, metrics: a.metrics.decision, log: a.log}
 }
 
 // lossEvery is how often the switch's count of decisions to be logged is compared with

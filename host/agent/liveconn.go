@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,10 @@ func (a *agent) liveConnections(ctx context.Context) ([]policy.Packet, error) {
 	return readConntrack(text), nil
 }
 
+// over lists the states of TCP connections that have ended and are remembered for
+// late packets, as Open vSwitch calls them.
+func over() []string { return []string{"CLOSED", "TIME_WAIT", "LAST_ACK", "CLOSING"} }
+
 // readConntrack reads the answer to dpctl/dump-conntrack (ovs-dpctl(8)), a line a
 // connection: "tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=4000,dport=80),reply=(…),…".
 // What is none of that is passed over.
@@ -46,6 +51,9 @@ func readConntrack(text string) []policy.Packet {
 		protocol, rest, ok := strings.Cut(line, ",orig=(")
 		tuple, _, closed := strings.Cut(rest, ")")
 		if !ok || !closed {
+			continue
+		}
+		if slices.ContainsFunc(over(), func(state string) bool { return strings.Contains(rest, "state="+state) }) {
 			continue
 		}
 		p := policy.Packet{}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/abi/binary"
 	"github.com/sluice-net/sluice/host/plugin"
 )
@@ -56,7 +57,7 @@ func Watched(ctx context.Context, specs []plugin.Spec) []string {
 	for _, spec := range specs {
 		for _, r := range asked(ctx, spec) {
 			granted := slices.Contains(spec.Grant.Resources, "*") || slices.Contains(spec.Grant.Resources, r)
-			if r != "*" && granted && !slices.Contains(out, r) {
+			if r != "*" && r != abi.DNSAnswers && granted && !slices.Contains(out, r) {
 				out = append(out, r)
 			}
 		}

@@ -30,6 +30,7 @@ type Status struct {
 	Primary          PrimaryStatus     `json:"primary"`
 	Problems         []cluster.Problem `json:"problems"`
 	Modules          []ModuleStatus    `json:"modules"`
+	Names            int64             `json:"names"` // that name servers gave addresses for
 	Pods             []PodStatus       `json:"pods"`
 	Flows            FlowStatus        `json:"flows"`
 }
@@ -117,12 +118,18 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 	a.progress.mu.Unlock()
 	s := Status{
 		Node: a.Config.NodeName, Version: a.Version, SourceRevision: read, Problems: problems, Primary: a.primary.status(),
-		Modules: []ModuleStatus{}, Pods: []PodStatus{},
+		Modules: []ModuleStatus{}, Pods: []PodStatus{}, Names: a.names.count.Load(),
 	}
 	for _, m := range a.supervisor.Status() {
 		one := moduleStatus(m)
 		one.Shadow = a.shadows.of(m.Name)
 		s.Modules = append(s.Modules, one)
+	}
+	if a.names.idle.Load() {
+		s.Problems = append(s.Problems, cluster.Problem{
+			File: "the agent's configuration", Field: "dns.servers",
+			Reason: "is empty, but a module allows traffic by name: give the addresses of the cluster's name servers, else no name has an address",
+		})
 	}
 	if s.Problems == nil {
 		s.Problems = []cluster.Problem{}

@@ -22,6 +22,7 @@ const (
 	// KindUnreachable: a Service has no endpoints; the sender is to be told so,
 	// and no policy had a part in it.
 	KindUnreachable Kind = 3
+	KindHold        Kind = 4 // an answer of a name server, to be sent on once policy knows of it
 )
 
 // Meters of the bridge. They limit what the switch sends to the agent, so that
@@ -38,6 +39,7 @@ func meters() []of.MeterEntry {
 	return []of.MeterEntry{
 		{ID: MeterRefuse, Packets: true, Rate: 100, Burst: 200},
 		{ID: MeterLog, Packets: true, Rate: 500, Burst: 1000},
+		{ID: MeterHold, Packets: true, Rate: 2000, Burst: 4000},
 	}
 }
 

@@ -42,6 +42,10 @@ type agentConfig struct {
 		LoadTimeoutSeconds int    `json:"loadTimeoutSeconds"`
 	} `json:"sandbox"`
 	Modules []moduleConfig `json:"modules"`
+	DNS     struct {
+		Servers      []string `json:"servers,omitempty"`
+		GraceSeconds int      `json:"graceSeconds,omitempty"`
+	} `json:"dns"`
 }
 
 type moduleConfig struct {
@@ -80,6 +84,7 @@ func newAgent(l *Lab, n *node) (*Agent, error) {
 	config.Sandbox.Path = l.options.Binaries.Sandbox
 	config.Sandbox.LoadTimeoutSeconds = int(patience.Seconds()) // for emulated machines
 	config.Modules = l.modules
+	config.DNS.Servers, config.DNS.GraceSeconds = l.options.NameServers, l.options.NameGrace
 	content, err := yaml.Marshal(config)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,11 @@ type Options struct {
 	// Listen are ports on which the hosts and the external host listen too,
 	// besides EchoPort.
 	Listen []Port
+	// NameServers are whom the agents believe what names mean (dns.servers of their
+	// configuration), and NameGrace how many seconds longer than told; 0 is their
+	// default.
+	NameServers []string
+	NameGrace   int
 	// Binaries are the programs to run.
 	Binaries Paths
 	// Dir is where the lab's directory is made; empty means /run, or the

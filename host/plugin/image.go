@@ -65,8 +65,16 @@ func (i *image) verify(granted Grant, limits abi.Limits) error {
 	if i.manifest, err = binary.ParseManifest(found.Manifest); err != nil {
 		return err
 	}
-	i.effective, err = cut(i.manifest, granted, limits)
-	return err
+	if i.effective, err = cut(i.manifest, granted, limits); err != nil {
+		return err
+	}
+	// A capability is had only by who imports it, so that an operator can see it
+	// in the file.
+	if i.resources[abi.DNSAnswers] && !sandbox.Imports(found, sandbox.DNSModule) {
+		delete(i.resources, abi.DNSAnswers)
+		i.notGranted = append(i.notGranted, fmt.Sprintf("resource %s: it does not import %s.enable", abi.DNSAnswers, sandbox.DNSModule))
+	}
+	return nil
 }
 
 func tooLarge(size int64) error {

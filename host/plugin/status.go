@@ -144,8 +144,9 @@ func (m *Module) Status() Status {
 // view is what the module's goroutine shows to others.
 type view struct {
 	Status
-	running  *generation   // only its process and feed may be used
-	manifest *abi.Manifest // of what serves; nil: nothing does yet
+	running   *generation     // only its process and feed may be used
+	manifest  *abi.Manifest   // of what serves; nil: nothing does yet
+	resources map[string]bool // that the generation that serves is told of
 	// quiet means that, as far as the module's goroutine knows, there is nothing
 	// left to do but wait for events.
 	quiet bool
@@ -164,6 +165,7 @@ func (m *Module) publish() {
 	if m.serving != nil {
 		m.view.Generation, m.view.Digest, m.view.Version = m.serving.number, m.serving.digest, m.serving.manifest.Version
 		m.view.NotGranted, m.view.manifest = m.serving.notGranted, m.serving.manifest
+		m.view.resources = m.serving.resources
 	}
 	busy := m.inFlight != nil || m.pending != nil || m.wanted != nil || m.startWhat != nil
 	m.view.quiet = !busy && (m.current == nil || !m.current.stale)

@@ -173,6 +173,16 @@ func (s *Supervisor) Watches() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// Wants says whether the generation of some module that serves now is told of a
+// resource.
+func (s *Supervisor) Wants(resource string) bool {
+	return slices.ContainsFunc(s.inOrder(), func(m *Module) bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.view.resources[resource]
+	})
+}
+
 // Status of every module, in the operator's order. It answers at once.
 func (s *Supervisor) Status() []Status {
 	var list []Status

@@ -12,10 +12,21 @@ import (
 const (
 	HostModule = "sluice"
 	WASIModule = "wasi_snapshot_preview1"
+	// DNSModule is the capability to hear what name servers answer
+	// (abi.DNSAnswers).
+	DNSModule = "sluice_dns"
 )
 
 // HostImports are the functions of the ABI.
 func HostImports() []string { return []string{"emit", "log", "recv"} }
+
+// DNSImports are the functions of the capability DNSModule.
+func DNSImports() []string { return []string{"enable"} }
+
+// Imports reports whether a module imports something from this one.
+func Imports(b *binary.Binary, module string) bool {
+	return slices.ContainsFunc(b.Imports, func(i binary.Import) bool { return i.Module == module })
+}
 
 // WASIImports are what language runtimes need to start: Go's wasip1 runtime
 // and wasi-libc import these and no more. The fd_ functions know the three
@@ -56,9 +67,11 @@ func CheckImport(module, name string) error {
 		known = HostImports()
 	case WASIModule:
 		known = WASIImports()
+	case DNSModule:
+		known = DNSImports()
 	default:
-		return fmt.Errorf("imports %q from %q, which does not exist: a module may import from %s and %s only",
-			name, module, HostModule, WASIModule)
+		return fmt.Errorf("imports %q from %q, which does not exist: a module may import from %s, %s and %s only",
+			name, module, HostModule, DNSModule, WASIModule)
 	}
 	if !slices.Contains(known, name) {
 		return fmt.Errorf("imports %s.%s, which is not granted to modules; from %s it may import %s",

@@ -96,6 +96,14 @@ func (g *guest) exportHost(ctx context.Context, runtime wazero.Runtime) error {
 		NewFunctionBuilder().WithFunc(g.emit).Export("emit").
 		NewFunctionBuilder().WithFunc(g.log).Export("log").
 		Instantiate(ctx)
+	if err != nil {
+		return err
+	}
+	// A capability that is about events has nothing to do here: that it is imported
+	// is what counts.
+	_, err = runtime.NewHostModuleBuilder(sandbox.DNSModule).
+		NewFunctionBuilder().WithFunc(func() {}).Export("enable").
+		Instantiate(ctx)
 	return err
 }
 

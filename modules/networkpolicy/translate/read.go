@@ -84,7 +84,7 @@ func readRules(d *jsonscan.Decoder, far string) ([]rule, error) {
 			case far:
 				r.peers, err = readPeers(d)
 			case "ports":
-				r.ports, err = readPorts(d)
+				r.ports, err = kube.PolicyPorts(d)
 			default:
 				err = kube.ErrUnknown
 			}

@@ -91,6 +91,10 @@ func (m *Module) Run(t testing.TB) *Instance {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, err = runtime.NewHostModuleBuilder("sluice_dns").NewFunctionBuilder().WithFunc(func() {}).Export("enable").Instantiate(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	config := wazero.NewModuleConfig().WithStartFunctions("_initialize").WithSysWalltime().WithSysNanotime()
 	in.module, err = runtime.InstantiateWithConfig(ctx, m.Wasm, config)
 	if err != nil {

@@ -1,45 +1,44 @@
-package translate
+package kube
 
 import (
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/sdk/go/jsonscan"
-	"github.com/sluice-net/sluice/sdk/go/kube"
 )
 
-// readPorts reads a list of NetworkPolicyPort. "If this field is empty or
+// PolicyPorts reads a list of NetworkPolicyPort (networking.k8s.io/v1). "If this field is empty or
 // missing, this rule matches all ports." They are ORed, so they are sorted, each
 // once.
-func readPorts(d *jsonscan.Decoder) ([]abi.Port, error) {
+func PolicyPorts(d *jsonscan.Decoder) ([]abi.Port, error) {
 	var ports []abi.Port
-	err := kube.List(d, func() error {
-		port, err := readPort(d)
+	err := List(d, func() error {
+		port, err := policyPort(d)
 		ports = append(ports, port)
 		return err
 	})
-	return kube.SortPorts(ports), err
+	return SortPorts(ports), err
 }
 
-// readPort reads a NetworkPolicyPort. "If this field [protocol] is not
+// policyPort reads a NetworkPolicyPort. "If this field [protocol] is not
 // specified, it defaults to TCP"; "If this field [port] is not provided, this
 // matches all port names and numbers" of that protocol; endPort is the last port
 // of a range, itself included.
-func readPort(d *jsonscan.Decoder) (abi.Port, error) {
+func policyPort(d *jsonscan.Decoder) (abi.Port, error) {
 	port := abi.Port{Protocol: abi.TCP}
 	var end uint16
-	seen, err := kube.Object(d, func(field []byte) (err error) {
+	seen, err := Object(d, func(field []byte) (err error) {
 		switch string(field) {
 		case "protocol":
-			port.Protocol, err = kube.Protocol(d)
+			port.Protocol, err = Protocol(d)
 		case "port":
 			if d.Kind() == jsonscan.String {
-				port.Name, err = kube.PortName(d)
+				port.Name, err = PortName(d)
 			} else {
-				port.First, err = kube.PortNumber(d)
+				port.First, err = PortNumber(d)
 			}
 		case "endPort":
-			end, err = kube.PortNumber(d)
+			end, err = PortNumber(d)
 		default:
-			err = kube.ErrUnknown
+			err = ErrUnknown
 		}
 		return err
 	})
@@ -50,9 +49,9 @@ func readPort(d *jsonscan.Decoder) (abi.Port, error) {
 		err = seen.NotOnlyUnknown(d, "allows every TCP port")
 	case end == 0:
 	case port.First == 0:
-		err = kube.Wrong(d, "endPort", "needs a port that is a number, from which the range runs")
+		err = Wrong(d, "endPort", "needs a port that is a number, from which the range runs")
 	case end < port.First:
-		err = kube.Wrong(d, "endPort", "is less than port")
+		err = Wrong(d, "endPort", "is less than port")
 	default:
 		port.Last = end
 	}
