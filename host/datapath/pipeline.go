@@ -13,7 +13,7 @@ const (
 	Service                      // what a local Pod sends to a Service's address: translate it as its connection is
 	Balance                      // a new connection to a Service's port: choose who answers
 	Affinity                     // whom a client had before; looked up from Balance, no packet passes through
-	Backend                      // the one that Affinity names, if it is still there
+	Backend                      // the one that Affinity names, if it is still there; else choose
 	Conntrack                    // look the connection up
 	Route                        // where it goes: local Pod or gateway
 	SourceClass                  // source address -> class

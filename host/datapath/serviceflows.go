@@ -38,7 +38,7 @@ func compileService(p *ServicePort, n *numbers, told bool) *compiled {
 	}
 	if p.Affinity > 0 && len(p.Backends) > 0 {
 		for _, b := range p.Backends {
-			c.add(Backend, prioMiddle, of.MatchOf(c.ethernet(), regBackend.Is(uint64(c.backend(b)))), 0, c.translation(b))
+			c.add(Backend, prioMiddle, of.MatchOf(c.ethernet(), regBackend.Is(uint64(c.backend(b)))), 0, c.remember(b), c.translation(b))
 		}
 		c.add(Backend, prioLow, of.MatchOf(c.ethernet(), regService.Is(uint64(c.out.number))), 0, of.Group(c.out.number))
 	}
@@ -138,17 +138,23 @@ func (c *compiler) balance() (actions []of.Action, goTo uint8, balanced bool) {
 	return []of.Action{service, of.SetField(regService.Is(uint64(c.out.number))), of.Resubmit(uint8(Affinity))}, uint8(Backend), true
 }
 
-// choose is the bucket of a backend. With affinity it makes the switch remember
-// the choice.
+// choose is the bucket of a backend. With affinity it leads back to the table
+// Backend, as buckets are action sets, in which learn does nothing.
 func (c *compiler) choose(b netip.AddrPort) of.Actions {
 	if c.Affinity == 0 {
 		return of.Do(c.translation(b))
 	}
+	return of.Do(of.SetField(regBackend.Is(uint64(c.backend(b)))), of.Resubmit(uint8(Backend)))
+}
+
+// remember makes the switch choose a backend for the client's next connections,
+// until there has been none for as long as affinity lasts.
+func (c *compiler) remember(b netip.AddrPort) of.Action {
 	src, eth := of.IPv4Src, uint64(ethIPv4)
 	if c.v6() {
 		src, eth = of.IPv6Src, ethIPv6
 	}
-	return of.Do(of.Learn{
+	return of.Learn{
 		IdleTimeout: uint16(min(c.Affinity, MaxAffinity) / time.Second), Priority: prioLow,
 		Cookie: cookie(cookieLearned, c.out.number), Table: uint8(Affinity),
 		Specs: []of.LearnSpec{
@@ -156,7 +162,7 @@ func (c *compiler) choose(b netip.AddrPort) of.Actions {
 			of.LearnMatchField(regService.All(), regService.All()),
 			of.LearnLoad(regBackend.Is(uint64(c.backend(b)))),
 		},
-	}, c.translation(b))
+	}
 }
 
 // backend is the number of a backend of a ServicePort with affinity.

@@ -236,13 +236,22 @@ func (r *rig) within(ns string, f func()) {
 	f()
 }
 
-// realise writes what differs, and says how many messages that took.
+// realise writes what differs, and says how many messages that took. It waits for
+// the caches of the datapath, which follow the flows some milliseconds behind
+// the barrier.
 func (r *rig) realise() int {
 	r.t.Helper()
 	r.dp.Refresh()
 	n, err := r.dp.Realise(r.t.Context())
 	r.must(err)
+	r.settle()
 	return n
+}
+
+// settle waits for a round of the revalidators to end.
+func (r *rig) settle() {
+	r.t.Helper()
+	r.ovs.Run("ovs-appctl", "revalidator/wait")
 }
 
 // put makes a service and writes it.
