@@ -126,6 +126,14 @@ PART ?= all
 test-kernel: build ## tests on the kernel datapath, in an emulated machine (needs apt; half an hour); PART=lab,agent: only these
 	$(GO) run ./tests/kernel -part $(PART)
 
+# A module of its own, so that Sluice itself does not require k8s.io/kubernetes. What
+# it requires grows with what Sluice does: the files of bin/kubeproxy follow.
+.PHONY: test-kubeproxy
+test-kubeproxy: $(EMBEDDED) ## Sluice's model of Services against kube-proxy's own code (some minutes to compile)
+	@mkdir -p bin/kubeproxy
+	cp tests/kubeproxy/go.mod tests/kubeproxy/go.sum bin/kubeproxy/
+	cd tests/kubeproxy && GOFLAGS='-trimpath -buildvcs=false' $(GO) test -count=1 -vet=off -mod=mod -modfile=$(CURDIR)/bin/kubeproxy/go.mod -v .
+
 .PHONY: vulncheck
 vulncheck: $(EMBEDDED) ## known vulnerabilities in what is used; it asks vuln.go.dev, so it is no part of test
 	$(GO) run $(GOVULNCHECK) ./...
