@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-net/sluice/host/hostnet"
 	"github.com/sluice-net/sluice/host/ovsdb"
 	"github.com/sluice-net/sluice/host/plugin"
+	"github.com/sluice-net/sluice/host/proxy"
 )
 
 // Options of Run.
@@ -107,6 +108,11 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 		}
 	}
 	a.engine = newEngine(a.log, mustCommit(c.Modules), datapath.Limits(c.Limits))
+	if *c.Services.Enabled {
+		// Nobody writes EndpointSlices for a directory of manifests.
+		model := proxy.New(proxy.Options{NodeName: c.NodeName, EndpointsFromPods: c.Manifests != ""})
+		a.engine.services = newServices(a.log, model, a.engine.dp)
+	}
 	if err := a.openAudit(); err != nil {
 		return err
 	}
@@ -120,7 +126,9 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	gateway := a.attacher.Gateway()
 	a.engine.dp.SetGateway(datapath.Gateway{OFPort: gateway.OFPort, MAC: gateway.MAC})
 	for _, pod := range attached {
-		a.engine.dp.PutPod(datapath.LocalPod(pod.Pod()))
+		local := datapath.LocalPod(pod.Pod())
+		a.engine.dp.PutPod(local)
+		a.engine.services.attach(local.Namespace, local.Name, local.Addresses)
 		a.seen.add(pod.Namespace, pod.Name)
 	}
 	a.names = a.newNames()

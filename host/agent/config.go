@@ -29,8 +29,9 @@ type Config struct {
 	Audit   AuditConfig    `json:"audit"`
 	Limits  LimitsConfig   `json:"limits"`
 
-	CNI CNIConfig `json:"cni"`
-	DNS DNSConfig `json:"dns"`
+	Services ServicesConfig `json:"services"`
+	CNI      CNIConfig      `json:"cni"`
+	DNS      DNSConfig      `json:"dns"`
 
 	// AdoptExistingPods brings Pods that ran before the agent did onto the
 	// bridge when it starts. Default true.
@@ -238,6 +239,7 @@ func (c *Config) complete() error {
 		}
 	}
 	c.CNI.complete(c.Manifests != "")
+	c.Services.complete()
 	if c.AdoptExistingPods == nil {
 		adopt := true
 		c.AdoptExistingPods = &adopt

@@ -1,5 +1,6 @@
 // Package agent puts the parts of a node together. Read it first.
 //
+//	                             ┌─────▶ proxy ────────┐  (Services)
 //	cluster.Source ──events──▶ engine ──▶ inventory ──▶ datapath ──bundle──▶ Open vSwitch
 //	                  │          ▲  ▲
 //	                  ▼          │  └── attach (CNI requests: a Pod's veth joins or leaves)
@@ -7,8 +8,8 @@
 //	          (a sandbox per module)
 //
 // The engine is the single writer: one goroutine owns the inventory, the policy
-// layers and the datapath. Everybody else sends it messages and waits. Messages
-// that arrive together are realised together, in one bundle.
+// layers, the Services and the datapath. Everybody else sends it messages and
+// waits. Messages that arrive together are realised together, in one bundle.
 //
 // Until every module has committed once (or is marked onFirstFailure: ignore),
 // the engine writes nothing: flows of an earlier agent stay in force, a fresh

@@ -24,15 +24,16 @@ type engine struct {
 	tasks chan task
 
 	// Owned by the goroutine of run.
-	inv     *inventory.Inventory
-	dp      *datapath.Datapath
-	layers  map[string]*policy.Layer
-	waiting map[string]struct{} // modules that must commit before anything is written
-	synced  bool                // the source has delivered a complete list
-	ready   chan struct{}       // closed once the node is realised for the first time
-	opened  bool
-	lastErr error          // of the last attempt to write
-	conn    *openflow.Conn // nil while there is none
+	inv      *inventory.Inventory
+	dp       *datapath.Datapath
+	layers   map[string]*policy.Layer
+	services *services           // nil: left alone
+	waiting  map[string]struct{} // modules that must commit before anything is written
+	synced   bool                // the source has delivered a complete list
+	ready    chan struct{}       // closed once the node is realised for the first time
+	opened   bool
+	lastErr  error          // of the last attempt to write
+	conn     *openflow.Conn // nil while there is none
 }
 
 // task is a message to the engine.
@@ -232,10 +233,16 @@ func (e *engine) AttachPod(ctx context.Context, p datapath.LocalPod) error {
 		return err
 	}
 	return e.do(ctx, task{
-		change: func() error { e.dp.PutPod(p); e.dp.Refresh(); return nil },
+		change: func() error {
+			e.dp.PutPod(p)
+			e.services.attach(p.Namespace, p.Name, p.Addresses)
+			e.dp.Refresh()
+			return nil
+		},
 		settle: func(err error) error {
 			if err != nil {
 				e.dp.DeletePod(p.Namespace, p.Name)
+				e.services.attach(p.Namespace, p.Name, nil)
 				e.dp.Refresh()
 			}
 			return err
@@ -246,7 +253,12 @@ func (e *engine) AttachPod(ctx context.Context, p datapath.LocalPod) error {
 // DetachPod takes a Pod's flows away.
 func (e *engine) DetachPod(ctx context.Context, namespace, name string) error {
 	return e.do(ctx, task{
-		change: func() error { e.dp.DeletePod(namespace, name); e.dp.Refresh(); return nil },
+		change: func() error {
+			e.dp.DeletePod(namespace, name)
+			e.services.attach(namespace, name, nil)
+			e.dp.Refresh()
+			return nil
+		},
 		settle: remembered,
 	})
 }

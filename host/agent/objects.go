@@ -17,6 +17,7 @@ func (e *engine) Observe(ctx context.Context, events []cluster.Event) error {
 					e.dp.LogNamespace(ns, on)
 				}
 			}
+			e.services.observe(events)
 			e.dp.Refresh()
 			return nil
 		},

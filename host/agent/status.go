@@ -33,6 +33,7 @@ type Status struct {
 	Names            int64             `json:"names"` // that name servers gave addresses for
 	Pods             []PodStatus       `json:"pods"`
 	Flows            FlowStatus        `json:"flows"`
+	Services         ServiceStatus     `json:"services"`
 }
 
 // ModuleStatus is one module, as far as people ask.
@@ -107,6 +108,7 @@ func (a *agent) adminServer() *observe.Server {
 	s.Handle("/v1/modules/diff", a.diff)
 	a.handleActions(s)
 	s.Handle("/v1/rules", a.rules)
+	s.Handle("/v1/services", a.list)
 	return s
 }
 
@@ -147,6 +149,7 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 		for _, p := range a.engine.dp.Pods() {
 			s.Pods = append(s.Pods, podStatus(p))
 		}
+		s.Services = a.engine.services.status()
 		stats := a.engine.dp.Stats()
 		s.Flows = FlowStatus{
 			Installed: stats.Flows, Written: stats.FlowMods, Bundles: stats.Bundles, Repaired: stats.Repaired,
@@ -186,15 +189,22 @@ func (a *agent) verdict(ctx context.Context, q url.Values) (any, error) {
 	if err != nil && q.Get("port") != "" {
 		return nil, observe.BadParameter("port", "not a port number", "give a number from 0 to 65535")
 	}
+	question := verdict.Question{From: q.Get("from"), To: q.Get("to"), Protocol: q.Get("protocol"), Port: uint16(port)}
 	var view policy.View
-	if err := a.engine.ask(ctx, func() { view = a.engine.view() }); err != nil {
+	var routes []verdict.Route
+	var wrong error
+	if err := a.engine.ask(ctx, func() {
+		view = a.engine.view()
+		routes, wrong = a.engine.services.routes(question)
+	}); err != nil {
 		return nil, err
 	}
-	answer, err := verdict.Ask(view, verdict.Question{
-		From: q.Get("from"), To: q.Get("to"), Protocol: q.Get("protocol"), Port: uint16(port),
-	})
-	if err != nil {
-		return nil, observe.BadParameter("from, to or protocol", err.Error(), "give namespace/pod or an IP address, and TCP, UDP or SCTP")
+	var answer verdict.Answer
+	if wrong == nil {
+		answer, wrong = verdict.Ask(view, question, routes)
+	}
+	if wrong != nil {
+		return nil, observe.BadParameter("from, to or protocol", wrong.Error(), "give namespace/pod or an IP address, svc:namespace/name[:port] for a Service, and TCP, UDP or SCTP")
 	}
 	return answer, nil
 }

@@ -41,6 +41,9 @@ type agentConfig struct {
 		Path               string `json:"path"`
 		LoadTimeoutSeconds int    `json:"loadTimeoutSeconds"`
 	} `json:"sandbox"`
+	Services struct {
+		Enabled bool `json:"enabled"`
+	} `json:"services"`
 	Modules []moduleConfig `json:"modules"`
 	DNS     struct {
 		Servers      []string `json:"servers,omitempty"`
@@ -83,6 +86,7 @@ func newAgent(l *Lab, n *node) (*Agent, error) {
 	config.AdminSocket = a.AdminSocket()
 	config.Sandbox.Path = l.options.Binaries.Sandbox
 	config.Sandbox.LoadTimeoutSeconds = int(patience.Seconds()) // for emulated machines
+	config.Services.Enabled = !l.options.WithoutServices
 	config.Modules = l.modules
 	config.DNS.Servers, config.DNS.GraceSeconds = l.options.NameServers, l.options.NameGrace
 	content, err := yaml.Marshal(config)

@@ -74,7 +74,8 @@ behind the nodes. Hosts and the external host listen on TCP and UDP port ` + str
 
 With --probe every Pod, host and the external host tries every listening port of
 every other, first with no policy in force and then with the policies; only what
-connected at first is shown. Everything is taken down again at the end.
+connected at first is shown. Everything is taken down again at the end. Every Pod
+also tries every Service, many times, so that each backend is met.
 
 Node n (from 0, by name) is 192.168.100.(n+2), its Pods are in 10.1.n.0/24 and
 fd00:10:1:n::/64, unless status.podIPs in the manifests says otherwise.

@@ -48,7 +48,7 @@ func (l *Lab) end(name string) (end, error) {
 
 // Probes lists every probe that the lab can make: from every end to every port
 // of every other on which somebody listens, in each address family that both
-// have, and from every Pod to itself.
+// have, and from every Pod to itself; and from every Pod to every Service.
 func (l *Lab) Probes() []ProbeSpec {
 	l.listening.Lock()
 	listeners := append([]*listener(nil), l.listening.all...)
@@ -67,7 +67,7 @@ func (l *Lab) Probes() []ProbeSpec {
 			}
 		}
 	}
-	return specs
+	return append(specs, l.serviceProbes()...)
 }
 
 // speaks tells whether the end has an address of this one's family.

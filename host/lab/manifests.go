@@ -22,6 +22,7 @@ type Objects struct {
 	Pods       []*corev1.Pod // in the order of namespace/name
 	Namespaces []*corev1.Namespace
 	Nodes      []*corev1.Node
+	Services   []*corev1.Service // those that can be read
 	files      []manifest
 }
 
@@ -36,6 +37,7 @@ type manifest struct {
 type document struct {
 	text    string
 	objects []any // *corev1.Pod, *corev1.Namespace, *corev1.Node; nil for anything else
+	stays   bool  // Services and EndpointSlices: in force without policies too
 }
 
 // Load reads manifests from files and directories. What is neither a Pod, a
@@ -70,6 +72,9 @@ func Load(paths []string) (*Objects, error) {
 func (o *Objects) collect() {
 	for _, file := range o.files {
 		for _, document := range file.documents {
+			if document.stays {
+				o.Services = append(o.Services, servicesIn([]byte(document.text))...)
+			}
 			for _, object := range document.objects {
 				switch object := object.(type) {
 				case *corev1.Pod:
@@ -151,6 +156,7 @@ func readManifest(path string) (manifest, error) {
 			if err != nil {
 				return file, fmt.Errorf("manifests: %s: document %d: %w", path, number, err)
 			}
+			one.stays = staysInForce(asJSON)
 		}
 		file.documents = append(file.documents, one)
 	}

@@ -31,12 +31,16 @@ type Matrix struct {
 // Probe is one attempt to connect and its outcome.
 type Probe struct {
 	From      string  `json:"from"`
-	To        string  `json:"to"`
+	To        string  `json:"to"`      // a Service is "svc:namespace/name"
 	Address   string  `json:"address"` // of To
 	Protocol  string  `json:"protocol"`
 	Port      uint16  `json:"port"`
 	Connected bool    `json:"connected"`
 	Millis    float64 `json:"millis"` // until the answer, or until it was given up
+	// Answers are who answered for a Service; Partly: some connections to it were
+	// answered and some were not.
+	Answers []string `json:"answers,omitempty"`
+	Partly  bool     `json:"partly,omitempty"`
 }
 
 // Unusable is a probe that proves nothing about policy.

@@ -67,11 +67,15 @@ func (l *Lab) matrix(baseline *Baseline, outcomes []Outcome) *Matrix {
 	matrix := &Matrix{Nodes: l.plan.Nodes, Unusable: baseline.Unusable, Skipped: l.skipped}
 	for i, spec := range baseline.Specs {
 		outcome := outcomes[i]
-		matrix.Probes = append(matrix.Probes, Probe{
-			spec.From, spec.To, spec.Address.String(), spec.Protocol, spec.Port,
-			outcome.Connected, float64(outcome.Took.Microseconds()) / 1000,
-		})
-		if outcome.Connected && !l.isAddressOf(spec.From, outcome.Source) {
+		probe := Probe{
+			From: spec.From, To: spec.To, Address: spec.Address.String(), Protocol: spec.Protocol, Port: spec.Port,
+			Connected: outcome.Connected, Millis: float64(outcome.Took.Microseconds()) / 1000, Partly: outcome.Partly,
+		}
+		if isService(spec.To) {
+			probe.Answers = outcome.Answers
+		}
+		matrix.Probes = append(matrix.Probes, probe)
+		if outcome.Connected && outcome.Source.IsValid() && !l.isAddressOf(spec.From, outcome.Source) {
 			matrix.Rewritten = append(matrix.Rewritten, Rewritten{
 				spec.From, spec.To, spec.Address.String(), spec.Protocol, spec.Port, outcome.Source.String(),
 			})

@@ -12,8 +12,9 @@ import (
 // Options say what to build. Manifests is the only field that must be set.
 type Options struct {
 	// Manifests are files, or directories whose *.yaml, *.yml and *.json files
-	// are read. Pods, Namespaces and Nodes make the lab; every other object is
-	// handed to the agents by ApplyPolicies.
+	// are read. Pods, Namespaces and Nodes make the lab, Services and
+	// EndpointSlices are there from the start; every other object is handed to the
+	// agents by ApplyPolicies.
 	Manifests []string
 	// Modules are Wasm files, asked in this order; the word "networkpolicy"
 	// stands for the module that the agent carries in itself. None means that
@@ -38,6 +39,9 @@ type Options struct {
 	// Later leaves out what PolicyFree does, until Install puts it in under
 	// running Pods.
 	Later bool
+	// WithoutServices tells the agents to leave Services alone, as where another
+	// proxy works on the Pods' own sockets. The lab has no such proxy.
+	WithoutServices bool
 	// MTU, in bytes, is that of Pods and of the wires between nodes, router and
 	// external host; 0 is 1500. PodMTU are Pods (namespace/name) with another.
 	MTU    int

@@ -23,7 +23,8 @@ import (
 // no others. The external host is 203.0.113.10 and 2001:db8:113::10.
 type Plan struct {
 	Nodes    []NodePlan
-	Pods     []PodPlan // in the order of namespace/name; Pods that have ended are left out
+	Pods     []PodPlan     // in the order of namespace/name; Pods that have ended are left out
+	Services []ServicePlan // in the order of namespace/name
 	External []netip.Addr
 	// Notes say what of the manifests could not be honoured.
 	Notes []string
@@ -87,6 +88,7 @@ func NewPlan(objects *Objects) (*Plan, error) {
 	if err := plan.allot(running); err != nil {
 		return nil, err
 	}
+	plan.planServices(objects.Services)
 	return plan, nil
 }
 

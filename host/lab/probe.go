@@ -20,8 +20,8 @@ import (
 
 // ProbeSpec is one probe to make.
 type ProbeSpec struct {
-	From     string // namespace/name, "host", "host:NODE" or "external"
-	To       string
+	From     string     // namespace/name, "host", "host:NODE" or "external"
+	To       string     // the same, or a Service as "svc:namespace/name"
 	Address  netip.Addr // of To
 	Protocol string
 	Port     uint16
@@ -35,7 +35,9 @@ func (s ProbeSpec) String() string {
 type Outcome struct {
 	Connected bool
 	Reason    string        // why not; empty if connected
-	Source    netip.Addr    // the source address that the listener saw
+	Source    netip.Addr    // the source address that the listener saw; none if a Service gave the sender itself
+	Answers   []string      // who answered; several may, for a Service
+	Partly    bool          // some of the connections to a Service were answered, and not all
 	Took      time.Duration // until the answer, or until it was given up
 }
 
@@ -46,18 +48,22 @@ const (
 )
 
 // Probe makes one probe: it connects, and sends a random number that the right
-// listener must send back. Silence is believed only after a second try.
+// listener must send back. Silence is believed only after a second try. A Service
+// is asked many times.
 func (l *Lab) Probe(ctx context.Context, spec ProbeSpec) (Outcome, error) {
 	from, err := l.end(spec.From)
 	if err != nil {
 		return Outcome{}, err
+	}
+	if isService(spec.To) {
+		return from.ns.probeService(spec)
 	}
 	var outcome Outcome
 	for range 2 {
 		if err := ctx.Err(); err != nil {
 			return Outcome{}, err
 		}
-		outcome, err = from.ns.attempt(spec)
+		outcome, err = from.ns.attempt(spec, probeTimeout)
 		if err != nil {
 			return Outcome{}, fmt.Errorf("probe %s could not be made: %w", spec, err)
 		}
@@ -98,9 +104,9 @@ func (l *Lab) ProbeAll(ctx context.Context, specs []ProbeSpec) ([]Outcome, error
 
 // attempt makes a probe once. An error means that the probe could not be made
 // at all, which says nothing about the network.
-func (n *namespace) attempt(spec ProbeSpec) (Outcome, error) {
+func (n *namespace) attempt(spec ProbeSpec, patience time.Duration) (Outcome, error) {
 	begin := time.Now()
-	deadline := begin.Add(probeTimeout)
+	deadline := begin.Add(patience)
 	nonce := make([]byte, 8)
 	if _, err := rand.Read(nonce); err != nil {
 		return Outcome{}, err
@@ -116,10 +122,11 @@ func (n *namespace) attempt(spec ProbeSpec) (Outcome, error) {
 		return outcome, err
 	}
 	fields := strings.Fields(answer)
-	if len(fields) != 3 || fields[0] != question || fields[1] != spec.To {
+	if len(fields) != 3 || fields[0] != question || fields[1] != spec.To && !isService(spec.To) {
 		outcome.Reason = fmt.Sprintf("somebody else answered: %.80q", answer)
 		return outcome, nil
 	}
+	outcome.Answers = fields[1:2]
 	outcome.Source, err = netip.ParseAddr(fields[2])
 	outcome.Connected = err == nil
 	return outcome, err

@@ -30,12 +30,12 @@ func renderedName(i int, path string) string {
 // once everything runs: with addresses, node names and the labels that it adds
 // by itself. With policies, every document keeps its place, so that an agent's
 // complaint about "document 3" is about the third that the author wrote;
-// without, only what the lab is built of is there.
+// without, only what the lab is built of is there, and Services.
 func (o *Objects) render(file manifest, plan *Plan, policies bool) ([]byte, error) {
 	var documents [][]byte
 	for _, document := range file.documents {
 		if document.objects == nil {
-			if policies {
+			if policies || document.stays {
 				documents = append(documents, []byte(document.text))
 			}
 			continue

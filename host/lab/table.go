@@ -35,7 +35,8 @@ type column struct {
 
 // WriteTable writes the matrix for people: a row for each sender, a column for
 // each port of each receiver. A cell stands for both address families; where
-// they differ it names the one that connects.
+// they differ it names the one that connects. Of a Service it may be that some
+// backends are reached and some are not.
 func (m *Matrix) WriteTable(out io.Writer, style TableStyle) error {
 	if style.Width == 0 {
 		style.Width = 100
@@ -86,8 +87,11 @@ func (m *Matrix) arrange(style TableStyle) (rows []string, columns []column, cel
 	}
 	for _, p := range m.Probes {
 		outcome := "no"
-		if p.Connected {
+		switch {
+		case p.Connected:
 			outcome = "yes"
+		case p.Partly:
+			outcome = "some"
 		}
 		add(p.From, p.To, p.Address, p.Protocol, p.Port, outcome)
 	}
@@ -117,13 +121,15 @@ func groupByReceiver(columns []column) []column {
 }
 
 func symbol(v4, v6 string, style TableStyle) string {
-	yes, no, unusable := "✓", "✗", "–"
+	yes, no, some, unusable := "✓", "✗", "±", "–"
 	if style.ASCII {
-		yes, no, unusable = "yes", ".", "?"
+		yes, no, some, unusable = "yes", ".", "some", "?"
 	}
 	switch {
 	case v4 == "unusable" || v6 == "unusable":
 		return unusable
+	case v4 == "some" || v6 == "some":
+		return some
 	case v4 == "yes" && v6 == "no":
 		return yes + "v4"
 	case v4 == "no" && v6 == "yes":
@@ -209,6 +215,11 @@ func (m *Matrix) writeNotes(text *strings.Builder, style TableStyle) {
 		fmt.Fprintf(text, "; %s %d more did not connect with no policy in force either", symbol("unusable", "", style), len(m.Unusable))
 	}
 	text.WriteByte('\n')
+	for _, p := range m.Probes {
+		if p.Partly {
+			fmt.Fprintf(text, "some backends alone: %s -> %s %s port %d/%s: answered by %s\n", p.From, p.To, p.Address, p.Port, p.Protocol, strings.Join(p.Answers, ", "))
+		}
+	}
 	for _, u := range m.Unusable {
 		fmt.Fprintf(text, "unusable: %s -> %s %s port %d/%s: %s\n", u.From, u.To, u.Address, u.Port, u.Protocol, u.Reason)
 	}

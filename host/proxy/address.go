@@ -17,6 +17,12 @@ func parseAddress(text string) (netip.Addr, bool) {
 	return address.Unmap(), ok
 }
 
+// isHost says whether traffic can be sent to one host by the address. The API server
+// refuses others, and did not always.
+func isHost(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
 func parsePrefix(text string) (netip.Prefix, bool) {
 	_, network, err := netutils.ParseCIDRSloppy(text)
 	if err != nil {

@@ -132,7 +132,6 @@ type Counts struct {
 	LeftAlone int `json:"leftAlone"` // of these
 	Ports     int `json:"ports"`     // served, each family by itself
 	Backends  int `json:"backends"`  // of all ports
-	Problems  int `json:"problems"`
 }
 
 // Counts counts what the last Flush has found.
@@ -145,7 +144,6 @@ func (m *Model) Counts() Counts {
 	}
 	for _, of := range m.compiled {
 		c.Ports += len(of.ports)
-		c.Problems += len(of.problems)
 		for _, p := range of.ports {
 			c.Backends += len(p.Backends)
 		}

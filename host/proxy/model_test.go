@@ -105,11 +105,13 @@ func TestProblems(t *testing.T) {
 	for _, test := range []struct {
 		name, objects, want, ports string
 	}{
-		{"no address", web("clusterIP: there"), `Service shop/web: spec.clusterIP: "there" is no IP address: it is not served`, ""},
+		{"no address", web("clusterIP: there"), `Service shop/web: spec.clusterIP: "there" is not the IP address of one host: it is not served`, ""},
 		{"two of a family", web("clusterIP: 10.96.0.1\nclusterIPs: [10.96.0.1, 10.96.0.2]"), "Service shop/web: spec.clusterIPs[1]: 10.96.0.2 is a second IPv4 address: the first one is served", served},
 		{"family of the other", web("clusterIP: 10.96.0.1\nclusterIPs: [10.96.0.1, 'fd00::1']\nipFamilies: [IPv4, IPv4]"), "Service shop/web: spec.clusterIPs[1]: fd00::1 is not of the family IPv4 that spec.ipFamilies[1] says: it is not served", served},
 		{"external IP of the other family", web("externalIPs: ['2001:db8::1', 192.0.2.1]"), "Service shop/web: spec.externalIPs[0]: 2001:db8::1 is IPv6 and the Service has no ClusterIP of that family: it is not served; make the Service dual-stack or remove it", web80 + " 192.0.2.1:80 -> 10.0.0.1:8080"},
-		{"external IP", web("externalIPs: [there, '']"), `Service shop/web: spec.externalIPs[0]: "there" is no IP address: it is not served`, served},
+		{"external IP of many", web("externalIPs: [224.0.0.1]"), `Service shop/web: spec.externalIPs[0]: "224.0.0.1" is not the IP address of one host: it is not served`, served},
+		{"loopback as an endpoint", web("") + "\n---\n" + sliceOf("web-2", endpointWith("127.0.0.1", "here", "conditions: {}")), `EndpointSlice shop/web-2: endpoints[0].addresses[0]: "127.0.0.1" is not the IP address of one host: the endpoint is not used`, served},
+		{"external IP", web("externalIPs: [there, '']"), `Service shop/web: spec.externalIPs[0]: "there" is not the IP address of one host: it is not served`, served},
 		{"port 0", web("ports: [{name: '', port: 80}, {name: b, port: 0}, {name: c, port: 65536}]"), "Service shop/web: spec.ports[1].port: 0 is no port: write one from 1 to 65535\nService shop/web: spec.ports[2].port: 65536 is no port: write one from 1 to 65535", served},
 		{"port twice", web("ports: [{name: '', port: 80}, {name: b, port: 80}]"), "Service shop/web: spec.ports[1].port: 80/TCP is given twice: the first one is served, remove this one", served},
 		{"port name twice", web("ports: [{name: '', port: 80}, {name: '', port: 81}]"), `Service shop/web: spec.ports[1].name: "" is given twice: the first one is served, give this one another name`, served},
@@ -118,8 +120,9 @@ func TestProblems(t *testing.T) {
 			"source range", web("type: LoadBalancer\nloadBalancerSourceRanges: [everywhere]") + "\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}",
 			`Service shop/web: spec.loadBalancerSourceRanges[0]: "everywhere" is no CIDR, and lets nobody in: write one, such as 10.0.0.0/8`, web80 + " 192.0.2.1:80[from ] -> 10.0.0.1:8080",
 		},
+		{"affinity of a day", web("sessionAffinity: ClientIP\nsessionAffinityConfig: {clientIP: {timeoutSeconds: 86400}}"), "Service shop/web: spec.sessionAffinityConfig.clientIP.timeoutSeconds: 86400 is longer than the switch remembers a client: it is forgotten after 65535 s", served + " affinity=18h12m15s"},
 		{"endpoint of the other family", web("") + "\n---\n" + sliceOf("web-2", endpointWith("fd00::1", "here", "conditions: {}")), "EndpointSlice shop/web-2: endpoints[0].addresses[0]: fd00::1 is not of the family IPv4 that addressType says: the endpoint is not used", served},
-		{"endpoint", web("") + "\n---\n" + sliceOf("web-2", endpointWith("there", "here", "conditions: {}")), `EndpointSlice shop/web-2: endpoints[0].addresses[0]: "there" is no IP address: the endpoint is not used`, served},
+		{"endpoint", web("") + "\n---\n" + sliceOf("web-2", endpointWith("there", "here", "conditions: {}")), `EndpointSlice shop/web-2: endpoints[0].addresses[0]: "there" is not the IP address of one host: the endpoint is not used`, served},
 		{"endpoint port 0", web("") + "\n---\n" + strings.Replace(sliceOf("web-2", ready("10.0.0.2", "here")), "8080", "0", 1), "EndpointSlice shop/web-2: ports[0].port: 0 is no port: the endpoints are not used for it; write one from 1 to 65535", served},
 		{"endpoint port twice", web("") + "\n---\n" + strings.Replace(sliceOf("web-2", ready("10.0.0.1", "here")), "port: 8080}", "port: 8080}, {name: '', port: 9090}", 1), `EndpointSlice shop/web-2: ports[1].name: "" is given twice: the first one counts`, served},
 		{"what is left alone has no problems", web("clusterIP: None\nports: [{port: 0}]\nexternalIPs: [there]"), "", ""},

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/sluice-net/sluice/abi"
+	"github.com/sluice-net/sluice/host/datapath"
 )
 
 // service is what counts of a Service.
@@ -76,7 +77,7 @@ func newService(name objectName, object *corev1.Service) *service {
 	spec := &object.Spec
 	c := &complaints{object: "Service " + name.String()}
 	s.local = spec.InternalTrafficPolicy != nil && *spec.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyLocal
-	s.affinity = affinity(spec)
+	s.readAffinity(spec, c)
 	s.selector, s.publishNotReady = spec.Selector, spec.PublishNotReadyAddresses
 	if spec.TrafficDistribution != nil {
 		s.distribution = *spec.TrafficDistribution
@@ -108,15 +109,20 @@ func leftTo(object *corev1.Service) string {
 	return ""
 }
 
-func affinity(spec *corev1.ServiceSpec) time.Duration {
+func (s *service) readAffinity(spec *corev1.ServiceSpec, c *complaints) {
 	if spec.SessionAffinity != corev1.ServiceAffinityClientIP {
-		return 0
+		return
 	}
 	seconds := corev1.DefaultClientIPServiceAffinitySeconds
-	if c := spec.SessionAffinityConfig; c != nil && c.ClientIP != nil && c.ClientIP.TimeoutSeconds != nil {
-		seconds = *c.ClientIP.TimeoutSeconds
+	if config := spec.SessionAffinityConfig; config != nil && config.ClientIP != nil && config.ClientIP.TimeoutSeconds != nil {
+		seconds = *config.ClientIP.TimeoutSeconds
 	}
-	return time.Duration(seconds) * time.Second
+	s.affinity = time.Duration(seconds) * time.Second
+	if s.affinity > datapath.MaxAffinity {
+		c.add("spec.sessionAffinityConfig.clientIP.timeoutSeconds", "%d is longer than the switch remembers a client: it is forgotten after %.0f s",
+			seconds, datapath.MaxAffinity.Seconds())
+		s.affinity = datapath.MaxAffinity
+	}
 }
 
 func (s *service) readPorts(spec *corev1.ServiceSpec, c *complaints) {
@@ -171,8 +177,8 @@ func (s *service) readAddresses(object *corev1.Service, c *complaints) {
 		}
 		ip, ok := parseAddress(text)
 		switch {
-		case !ok:
-			c.add(field, "%q is no IP address: it is not served", text)
+		case !ok || !isHost(ip):
+			c.add(field, "%q is not the IP address of one host: it is not served", text)
 			continue
 		case s.hasFamily(ip.Is6()):
 			c.add(field, "%s is a second %s address: the first one is served", text, familyName(ip.Is6()))
@@ -205,8 +211,8 @@ func (s *service) readExternal(text string, kind addressKind, field string, c *c
 		return
 	}
 	ip, ok := parseAddress(text)
-	if !ok {
-		c.add(field, "%q is no IP address: it is not served", text)
+	if !ok || !isHost(ip) {
+		c.add(field, "%q is not the IP address of one host: it is not served", text)
 		return
 	}
 	if !s.hasFamily(ip.Is6()) {

@@ -101,8 +101,8 @@ func (s *slice) readEndpoint(object *discoveryv1.Endpoint, i int, c *complaints)
 	// "No semantics are defined for additional addresses beyond the first, and
 	// kube-proxy does not look at them" (discovery/v1, Endpoint.addresses).
 	ip, ok := parseAddress(object.Addresses[0])
-	if !ok {
-		c.add(fmt.Sprintf("endpoints[%d].addresses[0]", i), "%q is no IP address: the endpoint is not used", object.Addresses[0])
+	if !ok || !isHost(ip) {
+		c.add(fmt.Sprintf("endpoints[%d].addresses[0]", i), "%q is not the IP address of one host: the endpoint is not used", object.Addresses[0])
 		return
 	}
 	if ip.Is6() != s.v6 {

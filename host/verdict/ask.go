@@ -10,18 +10,21 @@ import (
 	"github.com/sluice-net/sluice/host/policy"
 )
 
-// Question is about one connection. From and To are namespace/pod or an address.
+// Question is about one connection. From and To are namespace/pod or an address; To
+// may be a Service (see ServicePrefix).
 type Question struct {
 	From, To string
 	Protocol string // TCP, UDP, SCTP, ICMP; empty is TCP
 	Port     uint16
 }
 
-// Answer is what the model says. Verdict is allow or deny.
+// Answer is what the model says. Verdict is allow or deny, or Differs.
 type Answer struct {
 	Verdict string   `json:"verdict"`
-	Egress  Decision `json:"egress"`
-	Ingress Decision `json:"ingress"`
+	Egress  Decision `json:"egress,omitzero"`
+	Ingress Decision `json:"ingress,omitzero"`
+	// Service is set, instead of Egress and Ingress, for a connection to a Service.
+	Service *ServiceAnswer `json:"service,omitempty"`
 }
 
 // Decision is the answer in one direction, in the words of the policy's author.
@@ -35,9 +38,10 @@ type Decision struct {
 	Isolations []string `json:"isolations,omitempty"`
 }
 
-// Ask answers a question. Both ends must have an address of the same family; of
-// several, the first that they have in common counts.
-func Ask(view policy.View, q Question) (Answer, error) {
+// Ask answers a question, with what Routes has found for it. Both ends must have an
+// address of the same family; of several, the first that they have in common
+// counts.
+func Ask(view policy.View, q Question, routes []Route) (Answer, error) {
 	protocol, err := protocolOf(q.Protocol)
 	if err != nil {
 		return Answer{}, err
@@ -45,6 +49,9 @@ func Ask(view policy.View, q Question) (Answer, error) {
 	from, err := addresses(view.Inventory, q.From)
 	if err != nil {
 		return Answer{}, fmt.Errorf("from: %w", err)
+	}
+	if len(routes) > 0 {
+		return askService(view, q, from, routes)
 	}
 	to, err := addresses(view.Inventory, q.To)
 	if err != nil {

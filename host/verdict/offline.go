@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-net/sluice/host/inventory"
 	"github.com/sluice-net/sluice/host/plugin"
 	"github.com/sluice-net/sluice/host/policy"
+	"github.com/sluice-net/sluice/host/proxy"
 )
 
 // LoadOptions say what to judge.
@@ -31,33 +32,68 @@ type LoadOptions struct {
 // settleTime bounds how long the modules may take over the manifests.
 const settleTime = time.Minute
 
-// Load reads manifests, lets every module handle them in its own sandbox, and
-// returns what would be in force, with what of the manifests would not. A
+// Loaded is what would be in force.
+type Loaded struct {
+	View     policy.View
+	Problems []cluster.Problem // what of the manifests would not
+	events   []cluster.Event
+	services map[string]*proxy.Model
+}
+
+// Services are the Services as the Pods of a node see them. They are worked out
+// when a node is asked about for the first time.
+func (l *Loaded) Services(node string) *proxy.Model {
+	if known := l.services[node]; known != nil {
+		return known
+	}
+	m := proxy.New(proxy.Options{NodeName: node, EndpointsFromPods: true})
+	m.Apply(l.events)
+	m.Flush()
+	l.services[node] = m
+	return m
+}
+
+// ServicesFor are the Services as who opens a connection sees them; of somebody who
+// is no Pod, as nobody's node does.
+func (l *Loaded) ServicesFor(from string) *proxy.Model {
+	node := ""
+	if addresses, err := addresses(l.View.Inventory, from); err == nil {
+		if pod, isPod := l.View.Inventory.PodByAddr(addresses[0]); isPod {
+			node = pod.Node()
+		}
+	}
+	return l.Services(node)
+}
+
+// Load reads manifests and lets every module handle them in its own sandbox. A
 // module that fails is an error that names it and the reason.
-func Load(ctx context.Context, o LoadOptions) (policy.View, []cluster.Problem, error) {
+func Load(ctx context.Context, o LoadOptions) (*Loaded, error) {
 	events, problems, err := cluster.LoadOnce(o.Manifests, o.Resources...)
 	if err != nil {
-		return policy.View{}, nil, err
+		return nil, err
 	}
 	inv := inventory.New()
 	for _, n := range o.Nodes {
 		inv.PutNode(n)
 	}
 	var objects []abi.Event
-	for _, e := range events {
+	for i := range events {
+		e := &events[i]
 		if pod, ok := e.Object.(*corev1.Pod); ok && o.Place != nil {
 			pod = pod.DeepCopy()
 			o.Place(pod)
 			e.Object = pod
 		}
-		cluster.Learn(inv, e)
-		objects = append(objects, cluster.ModuleEvent(e))
+		cluster.Learn(inv, *e)
+		objects = append(objects, cluster.ModuleEvent(*e))
 	}
 	layers, err := handle(ctx, o, objects)
 	if err != nil {
-		return policy.View{}, nil, err
+		return nil, err
 	}
-	return policy.View{Inventory: inv.Snapshot(), Layers: layers}, problems, nil
+	return &Loaded{
+		View: policy.View{Inventory: inv.Snapshot(), Layers: layers}, Problems: problems, events: events, services: map[string]*proxy.Model{},
+	}, nil
 }
 
 // handle runs the modules over the objects and takes what they commit.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,12 +18,15 @@ import (
 //
 // FROM and TO are names of the ends of probes, or patterns as in path.Match;
 // "*" alone stands for every end, "*" as port for every port. OUTCOME is allow,
-// deny, or any where the answer is left open. FAMILY is v4 or v6, both if it is
+// deny, or any where the answer is left open; to a Service also some, where some of
+// its backends may be reached. After a "=" it names who answers, all of them, with
+// commas between: "allow=shop/a,shop/b". FAMILY is v4 or v6, both if it is
 // missing. The first line that fits a probe decides; a line that fits none is a
 // mistake.
 type expectation struct {
 	line                    int
 	from, to, port, outcome string
+	answers                 string
 	family                  string
 	used                    bool
 }
@@ -70,9 +74,10 @@ func readExpected(t *testing.T, file string) []expectation {
 		if len(fields) == 6 {
 			one.family = fields[5]
 		}
+		one.outcome, one.answers, _ = strings.Cut(one.outcome, "=")
 		switch {
-		case one.outcome != "allow" && one.outcome != "deny" && one.outcome != "any":
-			t.Fatalf("%s:%d: outcome %q is not allow, deny or any", file, number, one.outcome)
+		case !slices.Contains([]string{"allow", "deny", "some", "any"}, one.outcome):
+			t.Fatalf("%s:%d: outcome %q is not allow, deny, some or any", file, number, one.outcome)
 		case one.family != "" && one.family != "v4" && one.family != "v6":
 			t.Fatalf("%s:%d: family %q is not v4 or v6", file, number, one.family)
 		}
@@ -95,8 +100,11 @@ func checkExpected(t *testing.T, file string, matrix *lab.Matrix) {
 				continue
 			}
 			one.used = true
-			if one.outcome != "any" && probe.Connected != (one.outcome == "allow") {
+			if one.outcome != "any" && one.outcome != verdictOf(probe) {
 				t.Errorf("packets: %s is %s, %s:%d says %s", show(probe), verdictOf(probe), file, one.line, one.outcome)
+			}
+			if answers := strings.Join(probe.Answers, ","); one.answers != "" && answers != one.answers {
+				t.Errorf("packets: %s is answered by %q, %s:%d says %q", show(probe), answers, file, one.line, one.answers)
 			}
 			break
 		}
@@ -124,8 +132,11 @@ func show(p lab.Probe) string {
 }
 
 func verdictOf(p lab.Probe) string {
-	if p.Connected {
+	switch {
+	case p.Connected:
 		return "allow"
+	case p.Partly:
+		return "some"
 	}
 	return "deny"
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,10 +112,10 @@ func keyOf(p lab.Probe) key { return key{p.From, p.To, p.Address, p.Protocol, p.
 // the external host to a Pod; the model knows no other ends.
 func checkModel(t *testing.T, model, packets *lab.Matrix) {
 	t.Helper()
-	said := make(map[key]bool)
+	said := make(map[key]lab.Probe)
 	pods := make(map[string]bool)
 	for _, probe := range model.Probes {
-		said[keyOf(probe)] = probe.Connected
+		said[keyOf(probe)] = probe
 		pods[probe.To] = true
 	}
 	compared := 0
@@ -121,12 +123,18 @@ func checkModel(t *testing.T, model, packets *lab.Matrix) {
 		if !pods[probe.To] || !pods[probe.From] && probe.From != lab.External && !isPod(probe.From) {
 			continue
 		}
-		connected, known := said[keyOf(probe)]
+		wanted, known := said[keyOf(probe)]
 		switch {
 		case !known:
 			t.Errorf("the model says nothing of %s", show(probe))
-		case connected != probe.Connected:
-			t.Errorf("%s: packets say %s, the model says %s", show(probe), verdictOf(probe), verdictOf(lab.Probe{Connected: connected}))
+		case verdictOf(wanted) != verdictOf(probe):
+			t.Errorf("%s: packets say %s, the model says %s", show(probe), verdictOf(probe), verdictOf(wanted))
+		}
+		for _, who := range probe.Answers {
+			// The model knows those by their addresses that are no Pods of the network.
+			if isPod(who) && !slices.Contains(wanted.Answers, who) && !hasAddress(wanted.Answers) {
+				t.Errorf("%s: answered by %s, the model says that %v may", show(probe), who, wanted.Answers)
+			}
 		}
 		compared++
 		delete(said, keyOf(probe))
@@ -147,8 +155,15 @@ func checkModel(t *testing.T, model, packets *lab.Matrix) {
 	t.Logf("packets and model compared on %d probes", compared)
 }
 
-// isPod tells a Pod from "host", "host:NODE" and "external".
-func isPod(name string) bool { return bytes.ContainsRune([]byte(name), '/') }
+// isPod tells a Pod from "host", "host:NODE", "external" and "svc:...".
+func isPod(name string) bool {
+	return strings.ContainsRune(name, '/') && !strings.HasPrefix(name, "svc:")
+}
+
+// hasAddress tells whether one of those who may answer is known by its address alone.
+func hasAddress(answers []string) bool {
+	return slices.ContainsFunc(answers, func(who string) bool { return !isPod(who) })
+}
 
 // The scenarios are also examples to read: each says in its first line what it
 // shows.

@@ -53,6 +53,12 @@ func writeStatus(out io.Writer, s agent.Status) error {
 	if s.Primary.Problem != "" {
 		p("problem\t%s", s.Primary.Problem)
 	}
+	if s.Services.Enabled {
+		n := s.Services
+		p("services\t%d, %d left alone\t%d ports, %d backends, %d not served as written", n.Services, n.LeftAlone, n.Ports, n.Backends, len(n.Problems))
+	} else {
+		p("services\tleft alone")
+	}
 	if s.LastError != "" {
 		p("error\t%s", s.LastError)
 	}
@@ -67,6 +73,9 @@ func writeStatus(out io.Writer, s agent.Status) error {
 	p("\nPOD\tPORT\tADDRESSES")
 	for _, pod := range s.Pods {
 		p("%s\t%d\t%v", pod.Pod, pod.OFPort, pod.Addresses)
+	}
+	for _, problem := range s.Services.Problems {
+		p("\nnot served: %s", problem)
 	}
 	for _, problem := range s.Problems {
 		p("\nrefused: %s", problem)

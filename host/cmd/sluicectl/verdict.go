@@ -18,7 +18,6 @@ import (
 	"github.com/sluice-net/sluice/host/agent"
 	"github.com/sluice-net/sluice/host/inventory"
 	"github.com/sluice-net/sluice/host/lab"
-	"github.com/sluice-net/sluice/host/policy"
 	"github.com/sluice-net/sluice/host/verdict"
 	"github.com/sluice-net/sluice/modules/embedded"
 )
@@ -46,13 +45,18 @@ func verdictCommand() *cobra.Command {
 		Use:   "verdict --manifests PATH... --from END --to END --port N",
 		Short: "Say what policy does with a connection, and which policy decides, without sending a packet",
 		Long: `Let the policy modules handle some manifests, each in its own sandbox, and ask the
-policy model about connections. END is namespace/pod or an IP address.
+policy model about connections. END is namespace/pod or an IP address; --to may be a
+Service as well: svc:namespace/name, with the name or number of a port behind it where
+there are several, or an address at which a Service is reached. Every backend is then
+judged by itself.
 
 Pods have the addresses of status.podIPs where the manifests give them, else they
 get some in the order of namespace/name, the same as in a lab.
 
-Exit codes: 0 allowed (and always with --probe-all), 1 wrong usage or manifests, 2 denied.`,
+Exit codes: 0 allowed (and always with --probe-all), 1 wrong usage or manifests, 2 denied,
+to a Service also if nobody answers or if only some of its backends are allowed.`,
 		Example: `  sluicectl verdict --manifests shop/ --from shop/web --to shop/db --port 5432
+  sluicectl verdict --manifests shop/ --from shop/web --to svc:shop/db:postgres
   sluicectl verdict --manifests shop/ --probe-all -o json`,
 		Args: cobra.ArbitraryArgs, // a shell may turn the PATH of --manifests into several words
 		RunE: func(c *cobra.Command, more []string) error {
@@ -64,10 +68,10 @@ Exit codes: 0 allowed (and always with --probe-all), 1 wrong usage or manifests,
 	set.StringArrayVar(&f.manifests, "manifests", nil, "file or directory of manifests (repeatable; required)")
 	set.StringArrayVar(&f.modules, "module", nil, `Wasm file of a policy module (repeatable, asked in this order); "`+lab.BuiltinModule+`" is the built-in one (default: that one alone)`)
 	set.StringVar(&f.question.From, "from", "", "who opens the connection: namespace/pod or an address")
-	set.StringVar(&f.question.To, "to", "", "to whom: namespace/pod or an address")
-	set.StringVar(&f.question.Protocol, "protocol", "TCP", "TCP, UDP, SCTP, ICMP or ICMPv6")
+	set.StringVar(&f.question.To, "to", "", "to whom: namespace/pod, an address, or svc:namespace/name[:port]")
+	set.StringVar(&f.question.Protocol, "protocol", "", "TCP, UDP, SCTP, ICMP or ICMPv6 (default: that of a Service's port, else TCP)")
 	set.Uint16Var(&f.question.Port, "port", 0, "destination port")
-	set.BoolVar(&f.probeAll, "probe-all", false, "ask about every ordered pair of Pods and every declared port")
+	set.BoolVar(&f.probeAll, "probe-all", false, "ask about every ordered pair of Pods and every declared port, and from every Pod about every Service")
 	set.StringArrayVar(&f.addresses, "address", nil, "with --probe-all: an outside address as a further source (repeatable)")
 	set.StringVarP(&f.output, "output", "o", "table", `"table" or "json"`)
 	set.StringVar(&f.sandbox, "sandbox", "", "the program sluice-sandbox (default: beside this one)")
@@ -92,39 +96,42 @@ func (f *verdictFlags) run(ctx context.Context, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	view, err := f.load(ctx, plan, progress)
+	loaded, err := f.load(ctx, plan, progress)
 	if err != nil {
 		return err
 	}
 	if f.probeAll {
-		return f.all(view, plan, out)
+		return f.all(loaded, plan, out)
 	}
-	return f.one(view, out)
+	return f.one(loaded, out)
 }
 
-func (f *verdictFlags) load(ctx context.Context, plan *lab.Plan, progress io.Writer) (policy.View, error) {
+func (f *verdictFlags) load(ctx context.Context, plan *lab.Plan, progress io.Writer) (*verdict.Loaded, error) {
 	specs, err := agent.ModuleSpecs(f.moduleConfigs(), embedded.Module)
 	if err != nil {
-		return policy.View{}, err
+		return nil, err
 	}
 	if f.sandbox == "" {
 		self, err := os.Executable()
 		if err != nil {
-			return policy.View{}, err
+			return nil, err
 		}
 		f.sandbox = filepath.Join(filepath.Dir(self), "sluice-sandbox")
 	}
-	view, problems, err := verdict.Load(ctx, verdict.LoadOptions{
+	loaded, err := verdict.Load(ctx, verdict.LoadOptions{
 		Manifests: f.manifests, Modules: specs, Resources: agent.Watched(ctx, specs), SandboxPath: f.sandbox,
 		Place: place(plan), Nodes: nodes(plan), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		return policy.View{}, err
+		return nil, err
 	}
-	for _, p := range problems {
+	for _, p := range loaded.Problems {
 		_, _ = fmt.Fprintln(progress, "refused:", p)
 	}
-	return view, nil
+	for _, p := range loaded.ServicesFor(f.question.From).Problems() {
+		_, _ = fmt.Fprintln(progress, "not served:", p)
+	}
+	return loaded, nil
 }
 
 func (f *verdictFlags) moduleConfigs() []agent.ModuleConfig {
@@ -168,14 +175,13 @@ func nodes(plan *lab.Plan) []inventory.Node {
 	return out
 }
 
-func (f *verdictFlags) all(view policy.View, plan *lab.Plan, out io.Writer) error {
-	var ends []verdict.End
+func (f *verdictFlags) all(loaded *verdict.Loaded, plan *lab.Plan, out io.Writer) error {
+	var ends, services []verdict.End
 	for _, p := range plan.Pods {
-		end := verdict.End{Name: p.Key(), Addresses: p.Addresses}
-		for _, port := range p.Ports {
-			end.Ports = append(end.Ports, verdict.Port{Protocol: port.Protocol, Number: port.Number})
-		}
-		ends = append(ends, end)
+		ends = append(ends, verdict.End{Name: p.Key(), Addresses: p.Addresses, Ports: ports(p.Ports)})
+	}
+	for _, s := range plan.Services {
+		services = append(services, verdict.End{Name: s.Key(), Addresses: s.Addresses, Ports: ports(s.Ports)})
 	}
 	for _, text := range f.addresses {
 		a, err := netip.ParseAddr(text)
@@ -184,7 +190,7 @@ func (f *verdictFlags) all(view policy.View, plan *lab.Plan, out io.Writer) erro
 		}
 		ends = append(ends, verdict.End{Name: text, Addresses: []netip.Addr{a}})
 	}
-	probes, err := verdict.Matrix(view, ends)
+	probes, err := verdict.Matrix(verdict.MatrixOptions{View: loaded.View, Ends: ends, Services: services, On: loaded.Services})
 	if err != nil {
 		return err
 	}
@@ -193,8 +199,11 @@ func (f *verdictFlags) all(view policy.View, plan *lab.Plan, out io.Writer) erro
 	}
 	for _, p := range probes {
 		word := "deny"
-		if p.Connected {
+		switch {
+		case p.Connected:
 			word = "allow"
+		case p.Partly:
+			word = "some"
 		}
 		if _, err := fmt.Fprintf(out, "%-5s  %s -> %s (%s) %s %d\n", word, p.From, p.To, p.Address, p.Protocol, p.Port); err != nil {
 			return err
@@ -203,8 +212,20 @@ func (f *verdictFlags) all(view policy.View, plan *lab.Plan, out io.Writer) erro
 	return nil
 }
 
-func (f *verdictFlags) one(view policy.View, out io.Writer) error {
-	answer, err := verdict.Ask(view, f.question)
+func ports(planned []lab.Port) []verdict.Port {
+	var out []verdict.Port
+	for _, p := range planned {
+		out = append(out, verdict.Port{Protocol: p.Protocol, Number: p.Number})
+	}
+	return out
+}
+
+func (f *verdictFlags) one(loaded *verdict.Loaded, out io.Writer) error {
+	routes, err := verdict.Routes(loaded.ServicesFor(f.question.From), f.question)
+	if err != nil {
+		return err
+	}
+	answer, err := verdict.Ask(loaded.View, f.question, routes)
 	if err != nil {
 		return err
 	}
@@ -217,31 +238,6 @@ func (f *verdictFlags) one(view policy.View, out io.Writer) error {
 		return deniedError{}
 	}
 	return err
-}
-
-func writeAnswer(out io.Writer, a verdict.Answer) error {
-	_, err := fmt.Fprintf(out, "%s\n", a.Verdict)
-	for _, d := range []struct {
-		direction string
-		verdict.Decision
-	}{{"egress", a.Egress}, {"ingress", a.Ingress}} {
-		if err == nil {
-			_, err = fmt.Fprintf(out, "  %-8s %-6s %s\n", d.direction, d.Verdict, explain(d.Decision))
-		}
-	}
-	return err
-}
-
-// explain says who decided, in one line.
-func explain(d verdict.Decision) string {
-	if d.Tier == "" {
-		return d.Reason
-	}
-	by := d.By
-	if len(d.Isolations) > 1 {
-		by = strings.Join(d.Isolations, ", ")
-	}
-	return fmt.Sprintf("%s: %s (tier %s, module %s)", d.Reason, by, d.Tier, d.Module)
 }
 
 func writeJSON(out io.Writer, v any) error {

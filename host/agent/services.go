@@ -1,0 +1,185 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/sluice-net/sluice/host/cluster"
+	"github.com/sluice-net/sluice/host/datapath"
+	"github.com/sluice-net/sluice/host/observe"
+	"github.com/sluice-net/sluice/host/proxy"
+	"github.com/sluice-net/sluice/host/verdict"
+)
+
+// ServicesConfig says whether the bridge balances what Pods send to Services.
+type ServicesConfig struct {
+	// Enabled is turned off where another proxy works on the Pods' own sockets,
+	// so that no packet to a Service is ever seen. Everywhere else policy on
+	// egress depends on it. Default true.
+	Enabled *bool `json:"enabled,omitempty"`
+}
+
+func (c *ServicesConfig) complete() {
+	if c.Enabled == nil {
+		on := true
+		c.Enabled = &on
+	}
+}
+
+// services brings Services into the datapath. It belongs to the engine's goroutine;
+// nil: Services are left alone.
+type services struct {
+	log   *slog.Logger
+	model *proxy.Model
+	dp    *datapath.Datapath
+	// refused are ports that the datapath does not take, and what was in force of
+	// them before still is. They are tried again with every change of Services.
+	refused map[string]refused
+}
+
+type refused struct {
+	port   datapath.ServicePort
+	reason error
+}
+
+func newServices(log *slog.Logger, model *proxy.Model, dp *datapath.Datapath) *services {
+	return &services{log: log, model: model, dp: dp, refused: map[string]refused{}}
+}
+
+// observe takes objects in.
+func (s *services) observe(events []cluster.Event) {
+	if s == nil {
+		return
+	}
+	s.model.Apply(events)
+	s.settle()
+}
+
+// attach tells the addresses of a Pod of this node; none: it has gone.
+func (s *services) attach(namespace, name string, addresses []netip.Addr) {
+	if s == nil {
+		return
+	}
+	s.model.Attach(namespace, name, addresses)
+	s.settle()
+}
+
+// settle makes the datapath want what the model says.
+func (s *services) settle() {
+	changes := s.model.Flush()
+	if len(changes.Delete)+len(changes.Put) == 0 {
+		return
+	}
+	for _, name := range changes.Delete {
+		s.dp.DeleteService(name)
+		delete(s.refused, name)
+	}
+	for _, p := range changes.Put {
+		delete(s.refused, p.Name)
+		s.put(p)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.refused)) {
+		s.put(s.refused[name].port)
+	}
+}
+
+func (s *services) put(p datapath.ServicePort) {
+	err := s.dp.PutService(p)
+	if err == nil {
+		delete(s.refused, p.Name)
+		return
+	}
+	if before, known := s.refused[p.Name]; !known || before.reason.Error() != err.Error() {
+		s.log.Error("a Service is not served as it is now; what was in force of it stays", "port", p.Name, "error", err)
+	}
+	s.refused[p.Name] = refused{p, err}
+}
+
+// problems are those of the objects, and what the datapath has refused.
+func (s *services) problems() []proxy.Problem {
+	all := s.model.Problems()
+	for name, r := range s.refused {
+		service, _, _ := strings.Cut(name, ":")
+		all = append(all, proxy.Problem{Object: "Service " + service, Field: "spec", Reason: r.reason.Error() + "; what was in force of it stays"})
+	}
+	slices.SortStableFunc(all, func(a, b proxy.Problem) int {
+		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Reason, b.Reason))
+	})
+	return all
+}
+
+// ServiceStatus is what status says of Services.
+type ServiceStatus struct {
+	Enabled bool `json:"enabled"`
+	proxy.Counts
+	Problems []proxy.Problem `json:"problems"` // what is not served as written
+}
+
+func (s *services) status() ServiceStatus {
+	if s == nil {
+		return ServiceStatus{Problems: []proxy.Problem{}}
+	}
+	status := ServiceStatus{Enabled: true, Counts: s.model.Counts(), Problems: s.problems()}
+	if status.Problems == nil {
+		status.Problems = []proxy.Problem{}
+	}
+	return status
+}
+
+// routes are the ports of Services that a question is to, as Pods of this node see
+// them.
+func (s *services) routes(q verdict.Question) ([]verdict.Route, error) {
+	if s != nil {
+		return verdict.Routes(s.model, q)
+	}
+	if strings.HasPrefix(q.To, verdict.ServicePrefix) {
+		return nil, errors.New("to: the bridge leaves Services alone (services.enabled: false)")
+	}
+	return nil, nil
+}
+
+// list answers GET /v1/services[?service=NAMESPACE/NAME].
+func (a *agent) list(ctx context.Context, q url.Values) (any, error) {
+	only := q.Get("service")
+	out := []proxy.Service{}
+	on := false
+	err := a.engine.ask(ctx, func() {
+		s := a.engine.services
+		if on = s != nil; !on {
+			return
+		}
+		problems := map[string][]proxy.Problem{}
+		for _, p := range s.problems() {
+			problems[p.Object] = append(problems[p.Object], p)
+		}
+		for _, service := range s.model.Services() {
+			key := service.Namespace + "/" + service.Name
+			if only != "" && only != key {
+				continue
+			}
+			// The model has named those of its EndpointSlices too.
+			for _, p := range problems["Service "+key] {
+				if !slices.Contains(service.Problems, p) {
+					service.Problems = append(slices.Clip(service.Problems), p)
+				}
+			}
+			out = append(out, service)
+		}
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !on:
+		return nil, &observe.Error{Object: "Services", Reason: "the bridge leaves them alone", Remedy: "set services.enabled: true in the agent's configuration"}
+	case only != "" && len(out) == 0:
+		return nil, observe.NotFound("Service "+only, "there is none", "name it as namespace/name")
+	}
+	return out, nil
+}
