@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +83,13 @@ func TestShadowForetellsPackets(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := moduleStatus(t, l, "east", "clusternetworkpolicy", func(m agent.ModuleStatus) bool { return m.Shadow != nil && m.Shadow.WouldCut > 0 })
-		if !slices.Contains(s.Shadow.CutExamples, "shop/d to shop/b, TCP/80") || s.Shadow.WouldCut > s.Shadow.Connections {
+		// What is left of the probes may be among them.
+		for _, text := range s.Shadow.CutExamples {
+			if !strings.HasPrefix(text, "shop/d to shop/b, ") && !strings.HasPrefix(text, "shop/d to shop/a, ") {
+				t.Errorf("the shadow says that it would cut %s", text)
+			}
+		}
+		if s.Shadow.WouldCut > s.Shadow.Connections || len(s.Shadow.CutExamples) == 0 {
 			t.Errorf("the shadow is %+v", s.Shadow)
 		}
 	})
