@@ -21,9 +21,11 @@ export GOWORK      := off
 export CGO_ENABLED := 0
 unexport GOOS GOARCH
 
-# A module is a folder of modules/ that has a manifest.
-MODULES  := $(patsubst modules/%/manifest.json,%,$(wildcard modules/*/manifest.json))
-WASM     := $(MODULES:%=bin/modules/%.wasm)
+# A module is a folder of modules/ that has a manifest. What else is there says
+# its language: see sdk/toolchain.
+MODULES    := $(patsubst modules/%/manifest.json,%,$(wildcard modules/*/manifest.json))
+GO_MODULES := $(patsubst modules/%/main.go,%,$(wildcard modules/*/main.go))
+WASM       := $(MODULES:%=bin/modules/%.wasm)
 # Modules that are part of the agent's binary.
 EMBEDDED := modules/embedded/networkpolicy.wasm
 PROGRAMS := ./host/cmd/sluice-agent ./host/cmd/sluice-sandbox ./host/cmd/sluicectl ./cni/sluice-cni
@@ -33,25 +35,25 @@ PLUGINS  := github.com/containernetworking/plugins/plugins/main/ptp \
             github.com/containernetworking/plugins/plugins/ipam/host-local \
             ./host/lab/lab-routed
 
-# What goes into a module: its own folder, the SDK and the ABI.
-wasm-sources = $(shell find abi sdk/go modules/$(1) -name '*.go' ! -name '*_test.go') go.mod go.sum
+# What goes into a module: its own folder, the SDKs and the ABI.
+wasm-sources = $(shell find abi sdk modules/$(1) -type f -regex '.*\.\(go\|[ch]\|rs\|toml\|lock\|ts\|json\)' ! -name '*_test.*' ! -path '*/tests/*') go.mod go.sum
 
 ## Build
 
 .PHONY: build
-build: programs $(WASM) bin/cni/.built ## programs into bin/, modules into bin/modules/, the lab's CNI plugins into bin/cni/
+build: programs modules bin/cni/.built ## programs into bin/, modules into bin/modules/, the lab's CNI plugins into bin/cni/
 
 .PHONY: programs
 programs: $(EMBEDDED)
 	@mkdir -p bin
 	$(GO) build -o bin/ $(PROGRAMS)
 
+.PHONY: modules
+modules: $(WASM) ## policy modules into bin/modules/: those whose compiler is here; it says how to get the others
+
 .SECONDEXPANSION:
 bin/modules/%.wasm: modules/%/manifest.json $$(call wasm-sources,$$*)
-	@mkdir -p $(@D)
-	GOOS=wasip1 GOARCH=wasm $(GO) build -buildmode=c-shared -ldflags='-s -w -buildid=' -o $@.tmp ./modules/$*
-	$(GO) run ./sdk/go/cmd/sluice-manifest -manifest $< -in $@.tmp -out $@
-	@rm $@.tmp
+	$(GO) run ./sdk/cmd/sluice-build -missing-ok -o $@ modules/$*
 
 modules/embedded/%.wasm: bin/modules/%.wasm
 	cp $< $@
@@ -89,7 +91,7 @@ deps: ## install the programs that tests and demo use (Debian: apt-get; elsewher
 .PHONY: vet
 vet: $(EMBEDDED) ## go vet, for this machine and for Wasm
 	$(GO) vet ./...
-	GOOS=wasip1 GOARCH=wasm $(GO) vet $(MODULES:%=./modules/%)
+	GOOS=wasip1 GOARCH=wasm $(GO) vet $(GO_MODULES:%=./modules/%)
 
 .PHONY: lint
 lint: $(EMBEDDED) ## gofumpt and staticcheck

@@ -1,6 +1,37 @@
 package binary
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+
+	"github.com/sluice-net/sluice/abi"
+)
+
+// WithManifest gives a copy of a module with this manifest, in JSON, and no
+// other. It checks both: what it gives can be loaded.
+func WithManifest(wasm, manifest []byte) ([]byte, error) {
+	if _, err := ParseManifest(manifest); err != nil {
+		return nil, err
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, manifest); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	bare, err := WithoutCustomSection(wasm, abi.ManifestSection)
+	if err != nil {
+		return nil, err
+	}
+	b, err := Inspect(bare)
+	if err != nil {
+		return nil, err
+	}
+	if !b.HasExport(abi.Marker, Function) {
+		return nil, fmt.Errorf("wasm: does not export the function %s, so it is no module of this ABI", abi.Marker)
+	}
+	return AppendCustomSection(bare, abi.ManifestSection, compact.Bytes())
+}
 
 // CustomSection gives the content of the first custom section of that name, a
 // part of wasm, and whether there is one.

@@ -5,16 +5,13 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
-	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/abi/binary"
+	"github.com/sluice-net/sluice/sdk/toolchain"
 )
 
 func main() {
@@ -44,53 +41,9 @@ func run(args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	with, err := withManifest(wasm, text)
+	with, err := binary.WithManifest(wasm, text)
 	if err != nil {
 		return fmt.Errorf("putting %s into %s: %w", *manifest, *in, err)
 	}
-	return replace(*out, with)
-}
-
-// withManifest gives the module with this manifest and no other.
-func withManifest(wasm, manifest []byte) ([]byte, error) {
-	if _, err := binary.ParseManifest(manifest); err != nil {
-		return nil, err
-	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, manifest); err != nil {
-		return nil, fmt.Errorf("manifest: %w", err)
-	}
-	bare, err := binary.WithoutCustomSection(wasm, abi.ManifestSection)
-	if err != nil {
-		return nil, err
-	}
-	b, err := binary.Inspect(bare)
-	if err != nil {
-		return nil, err
-	}
-	if !b.HasExport(abi.Marker, binary.Function) {
-		return nil, fmt.Errorf("wasm: does not export the function %s, so it is no module of this ABI", abi.Marker)
-	}
-	return binary.AppendCustomSection(bare, abi.ManifestSection, compact.Bytes())
-}
-
-// replace writes the file whole or not at all: an agent may be watching it.
-func replace(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once it has been renamed, as it should
-	if _, err := f.Write(content); err != nil {
-		f.Close()
-		return fmt.Errorf("writing %s: %w", f.Name(), err)
-	}
-	if err := f.Chmod(0o644); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("writing %s: %w", f.Name(), err)
-	}
-	return os.Rename(f.Name(), path)
+	return toolchain.WriteWhole(*out, with)
 }
