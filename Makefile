@@ -69,6 +69,10 @@ bin/registry: tests/registry/main.go tests/registry/go.mod tests/registry/go.sum
 	@mkdir -p $(@D)
 	$(GO) build -C tests/registry -o $(CURDIR)/$@ .
 
+.PHONY: images
+images: build ## container images as archives into bin/images/, without a registry
+	$(GO) run ./deploy/image/cmd/sluice-images
+
 ## Test
 
 .PHONY: test

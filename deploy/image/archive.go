@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	_ "crypto/sha256" // which go-digest finds by its name
 	"encoding/json"
 	"errors"
 	"fmt"

@@ -58,12 +58,12 @@ type agent struct {
 func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	host, err := hostnet.Current()
+	host, err := hostnet.Current(o.Config.SysctlDir)
 	if err != nil {
 		return err
 	}
 	defer host.Close()
-	ovs, err := ovsdb.Connect(ctx, o.Config.OVS.Database, o.Logger)
+	ovs, err := connectOVS(ctx, o.Config.OVS.Database, o.Logger)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,10 @@ type Config struct {
 	// bridge when it starts. Default true.
 	AdoptExistingPods *bool `json:"adoptExistingPods,omitempty"`
 
+	// SysctlDir is where the node's /proc/sys/net can be written. Default: there. A
+	// container that is not privileged needs it mounted elsewhere.
+	SysctlDir string `json:"sysctlDir,omitempty"`
+
 	// CNISocket is where sluice-cni finds the agent. Default /run/sluice/cni.sock.
 	CNISocket string `json:"cniSocket,omitempty"`
 	// AdminSocket is where sluicectl finds the agent. Default /run/sluice/admin.sock.

@@ -71,6 +71,9 @@ func ParseRef(text string) (Ref, error) {
 // IsFile says that it names a plain file.
 func (r Ref) IsFile() bool { return r.place == file }
 
+// Name is the path of the file or layout, or HOST/REPOSITORY.
+func (r Ref) Name() string { return r.path }
+
 // Pinned says that it names one artifact for ever.
 func (r Ref) Pinned() bool { return r.digest != "" }
 

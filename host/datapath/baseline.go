@@ -82,7 +82,7 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 	podToPod := []of.Clause{flag(bitSenderLocal), flag(bitReceiverLocal)}
 	// What is too large for the receiver goes to the host too, which fragments it
 	// or answers that it must be.
-	flows = append(flows, base(Output, prioTop, m(append(podToPod, flag(bitTooLarge))...), 0,
+	flows = append(flows, base(Output, prioNarrow, m(append(podToPod, flag(bitTooLarge))...), 0,
 		of.SetField(of.EthDst.MAC(gw.MAC)), of.Output(gw.OFPort)))
 	for _, ip := range []of.Clause{ip4, ip6} {
 		flows = append(flows,

@@ -1,6 +1,7 @@
 package hostnet
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 
@@ -11,18 +12,20 @@ import (
 
 // Host is one network namespace seen as a node. It is safe for concurrent use.
 type Host struct {
-	ns    netns.NsHandle
-	nl    *netlink.Handle
-	drops drops
+	ns      netns.NsHandle
+	nl      *netlink.Handle
+	sysctls string // directory
+	drops   drops
 }
 
-// Current returns the Host of the calling thread's network namespace, which for a program is that of the node.
-func Current() (*Host, error) {
+// Current returns the Host of the calling thread's network namespace, which for a program is that of the node. Sysctls is where
+// the settings of DefaultSysctls can be written; "" means there.
+func Current(sysctls string) (*Host, error) {
 	ns, err := netns.Get()
 	if err != nil {
 		return nil, fmt.Errorf("open the own network namespace: %w", err)
 	}
-	return newHost(ns)
+	return newHost(ns, sysctls)
 }
 
 // At returns the Host of the network namespace at path, for example "/run/netns/node1".
@@ -31,16 +34,16 @@ func At(path string) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open network namespace %s: %w", path, err)
 	}
-	return newHost(ns)
+	return newHost(ns, DefaultSysctls)
 }
 
-func newHost(ns netns.NsHandle) (*Host, error) {
+func newHost(ns netns.NsHandle, sysctls string) (*Host, error) {
 	nl, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if err != nil {
 		ns.Close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &Host{ns: ns, nl: nl}, nil
+	return &Host{ns: ns, nl: nl, sysctls: cmp.Or(sysctls, DefaultSysctls)}, nil
 }
 
 // Close releases the namespace. Nothing in the kernel changes.

@@ -9,7 +9,10 @@ import (
 	"strings"
 )
 
-// sysctl is a file under /proc/sys/net and what it must contain. /proc/sys/net shows the reading thread's namespace.
+// DefaultSysctls is where the kernel shows its settings of the network: those of the reading thread's namespace.
+const DefaultSysctls = "/proc/sys/net"
+
+// sysctl is a file below Host.sysctls and what it must contain.
 type sysctl struct{ file, value string }
 
 // gatewaySysctls are what the gateway needs to stand in for the veths (ip-sysctl.rst of the kernel's documentation).
@@ -41,8 +44,8 @@ func (h *Host) setSysctls(list []sysctl) (changed int, err error) {
 	err = in(h.ns, func() error {
 		for _, s := range wrong {
 			changed++
-			if err := os.WriteFile(s.path(), []byte(s.value), 0); err != nil {
-				return fmt.Errorf("set %s to %s (is /proc/sys read-only? the agent must be privileged): %w", s.path(), s.value, err)
+			if err := os.WriteFile(h.path(s), []byte(s.value), 0); err != nil {
+				return fmt.Errorf("set %s to %s (in a container /proc/sys is read-only: mount the node's /proc/sys/net and name it as sysctlDir): %w", h.path(s), s.value, err)
 			}
 		}
 		return nil
@@ -50,18 +53,18 @@ func (h *Host) setSysctls(list []sysctl) (changed int, err error) {
 	return changed, err
 }
 
-func (s sysctl) path() string { return path.Join("/proc/sys/net", s.file) }
+func (h *Host) path(s sysctl) string { return path.Join(h.sysctls, s.file) }
 
 // wrongSysctls reads which are not as they must be.
 func (h *Host) wrongSysctls(list []sysctl) (wrong []sysctl, err error) {
 	err = in(h.ns, func() error {
-		_, err := os.Stat("/proc/sys/net/ipv6")
+		_, err := os.Stat(path.Join(h.sysctls, "ipv6"))
 		withoutIPv6 := errors.Is(err, fs.ErrNotExist)
 		for _, s := range list {
 			if withoutIPv6 && strings.HasPrefix(s.file, "ipv6/") {
 				continue
 			}
-			have, err := os.ReadFile(s.path())
+			have, err := os.ReadFile(h.path(s))
 			if err != nil {
 				return fmt.Errorf("read a setting of the kernel: %w", err)
 			}

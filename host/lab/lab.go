@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,6 +180,9 @@ func (l *Lab) Dir() string { return l.dir }
 
 // Plan says which addresses everything has.
 func (l *Lab) Plan() *Plan { return l.plan }
+
+// Primary is the plugin, or the cloud, whose layout nodes and Pods have.
+func (l *Lab) Primary() string { return cmp.Or(l.options.Primary, PrimaryPTP) }
 
 // Datapath is the datapath in use.
 func (l *Lab) Datapath() string { return l.datapath }

@@ -38,6 +38,20 @@ func digestOf(wasm []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
+// Verify says why no agent would load this module, whatever it is granted.
+func Verify(wasm []byte) error {
+	return (&image{wasm: wasm}).verify(Grant{Resources: []string{"*"}}, Options{}.withDefaults().Limits)
+}
+
+// DefaultLimits are those that a module gets if the operator sets none.
+func DefaultLimits(m *abi.Manifest) abi.Limits {
+	limits := Options{}.withDefaults().Limits
+	if m.Limits != nil {
+		return atMost(*m.Limits, limits)
+	}
+	return limits
+}
+
 // verify reads everything about a module that can be known without running it.
 func (i *image) verify(granted Grant, limits abi.Limits) error {
 	if len(i.wasm) > sandbox.MaxModuleSize {

@@ -36,5 +36,6 @@ func upCommand() *cobra.Command {
 		},
 	}
 	c.Flags().IntVar(&opts.Nodes, "nodes", opts.Nodes, "number of nodes")
+	c.Flags().StringSliceVar(&opts.Images, "image", nil, "image archives to import on every node")
 	return c
 }

@@ -30,13 +30,47 @@ func TestPacketsArriveAsWithoutSluice(t *testing.T) {
 					for i, c := range []*course{without, with} {
 						t.Run(c.name(), func(t *testing.T) {
 							t.Parallel()
-							results[i] = c.round(t, number)
+							results[i] = c.round(t, number, paths())
 						})
 					}
 				})
-				where := situation{fmt.Sprintf("MTU %d, %s", mtu, policy), number == 1, with.lab.Datapath()}
+				where := situation{fmt.Sprintf("MTU %d, %s", mtu, policy), number == 1, with.lab}
 				compare(t, where, results[0], results[1])
 			}
+		})
+	}
+}
+
+// So they do where nodes and Pods are wired as those of clouds. Pod a, from and to
+// which most packets go, is on the node's second interface where there is one.
+func TestPacketsArriveAsWithoutSluiceBehindClouds(t *testing.T) {
+	for _, layout := range []string{lab.PrimaryEKS, lab.PrimaryAzure} {
+		t.Run(layout, func(t *testing.T) {
+			t.Parallel()
+			const mtu = 1500
+			along := paths()
+			if layout == lab.PrimaryAzure { // its routes are those of ptp; what differs is between Pod and node
+				along = slices.DeleteFunc(along, func(p path) bool { return p.size || p.to == west })
+			}
+			options := lab.Options{Primary: layout, PodMTU: map[string]int{small: mtu - reduction}}
+			if layout == lab.PrimaryEKS {
+				options.SecondInterface = []string{podA}
+			}
+			options.PolicyFree = true
+			without := newCourse(t, start(t, options), true, mtu)
+			options.PolicyFree = false
+			with := newCourse(t, start(t, options), false, mtu)
+			apply(t, with.lab, allowAll)
+			var results [2]result
+			t.Run("all packets", func(t *testing.T) {
+				for i, c := range []*course{without, with} {
+					t.Run(c.name(), func(t *testing.T) {
+						t.Parallel()
+						results[i] = c.round(t, 0, along)
+					})
+				}
+			})
+			compare(t, situation{"layout " + layout + ", a policy that allows all", true, with.lab}, results[0], results[1])
 		})
 	}
 }

@@ -66,6 +66,9 @@ type resultKey struct {
 	kase string
 }
 
+// podDevices is how the names of the node's ends of Pods begin, by layout.
+var podDevices = map[string]string{lab.PrimaryPTP: "veth", lab.PrimaryEKS: "eni", lab.PrimaryAzure: "azv"}
+
 func (c *course) name() string {
 	if c.free {
 		return "without Sluice"
@@ -84,7 +87,7 @@ func newCourse(t *testing.T, l *lab.Lab, free bool, mtu int) *course {
 			// Where its own Pods' packets come in.
 			device = "sluice-gw0"
 			if free {
-				device = "veth"
+				device = podDevices[l.Primary()]
 			}
 		}
 		c.sniffers[end] = listen(t, l, end, device)
@@ -99,13 +102,13 @@ func family(v6 bool) string {
 	return "IPv4"
 }
 
-// round makes all cases on all paths. Different rounds use different numbers, so
+// round makes all cases on the paths. Different rounds use different numbers, so
 // that none finds connections of the other.
-func (c *course) round(t *testing.T, number int) result {
+func (c *course) round(t *testing.T, number int, along []path) result {
 	t.Helper()
 	all := result{}
 	list := cases()
-	for i, p := range paths() {
+	for i, p := range along {
 		for f, v6 := range []bool{false, true} {
 			// At most 160 cases, 22 of these, 2 rounds: all below the quiet port.
 			first := firstQuiet + uint16(number*0x1800+(2*i+f)*0xa0)

@@ -6,7 +6,13 @@ func moduleCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "module",
 		Short: "Work with policy modules",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(moduleAcceptCommand(), moduleForetellCommand())
+	c.AddCommand(
+		moduleInspectCommand(),
+		modulePushCommand(), modulePullCommand(), moduleKeyCommand(), moduleSignCommand(), moduleVerifyCommand(),
+		moduleAcceptCommand(), moduleForetellCommand(),
+	)
 	return c
 }
