@@ -230,6 +230,7 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 	start("attachments", func(ctx context.Context) error { return a.attacher.Run(ctx, a.repaired) })
 	start("flows", a.patrol)
 	start("adopted connections", a.watchWindows)
+	start("stale connections", a.forgetStale)
 	start("shadows", a.watchShadows)
 	start("names", a.names.run)
 	if a.conflist != nil {

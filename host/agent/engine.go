@@ -34,6 +34,8 @@ type engine struct {
 	opened   bool
 	lastErr  error          // of the last attempt to write
 	conn     *openflow.Conn // nil while there is none
+
+	stale *stale // safe for use by others
 }
 
 // task is a message to the engine.
@@ -54,7 +56,7 @@ func newEngine(log *slog.Logger, mustCommit []string, limits datapath.Limits) *e
 	e := &engine{
 		log: log, tasks: make(chan task, 64), inv: inv,
 		dp:     datapath.New(datapath.Options{Inventory: inv, Logger: log, Limits: limits}),
-		layers: map[string]*policy.Layer{}, waiting: map[string]struct{}{}, ready: make(chan struct{}),
+		layers: map[string]*policy.Layer{}, waiting: map[string]struct{}{}, ready: make(chan struct{}), stale: newStale(),
 	}
 	for _, m := range mustCommit {
 		e.waiting[m] = struct{}{}
@@ -144,6 +146,7 @@ func (e *engine) realise(ctx context.Context) error {
 		e.log.Error("the bridge did not take the change; what was in force stays", "error", err)
 		return err
 	}
+	e.stale.add(e.dp.TakeStale())
 	if !e.opened {
 		e.opened = true
 		close(e.ready)

@@ -33,6 +33,7 @@ type Datapath struct {
 	rules     *rules
 	groups    *groupBook
 	services  *services
+	stale     map[Stale]struct{}
 	gateway   Gateway
 	pods      map[string]LocalPod
 	widest    int // the largest MTU of a Pod, bytes
@@ -54,7 +55,7 @@ func New(o Options) *Datapath {
 		pods: map[string]LocalPod{}, nodeAddrs: map[netip.Addr]struct{}{}, hints: map[uint32]uint16{},
 		logged: map[string]struct{}{}, limits: o.Limits.complete(),
 	}
-	d.groups = newGroupBook()
+	d.groups, d.stale = newGroupBook(), map[Stale]struct{}{}
 	d.services = newServices(d.book, d.groups)
 	d.members = newMembers(d.book, o.Inventory)
 	d.rules = newRules(d.members, func(id uint32) (uint16, bool) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	of "github.com/sluice-net/sluice/host/openflow"
@@ -100,6 +101,8 @@ func (d *Datapath) Realise(ctx context.Context) (written int, err error) {
 	d.book.written(changes)
 	d.groups.written()
 	clear(d.services.bygone)
+	maps.Copy(d.stale, d.services.stale)
+	clear(d.services.stale)
 	d.stats.LastBundle, d.stats.LastMods = time.Since(start), len(mods)
 	d.stats.Bundles++
 	d.stats.FlowMods += uint64(len(mods))

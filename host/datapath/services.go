@@ -24,6 +24,8 @@ type services struct {
 	// affine are the numbers of ports with affinity; bygone, of those that were,
 	// and of whose clients the switch may still remember some.
 	affine, bygone map[uint32]struct{}
+	// stale is what will be when the changes are written.
+	stale map[Stale]struct{}
 }
 
 // service is a ServicePort and what was made of it.
@@ -41,7 +43,7 @@ type frontend struct {
 func newServices(b *book, g *groupBook) *services {
 	return &services{
 		book: b, groups: g, numbers: newNumbers(), told: true, byName: map[string]*service{}, at: map[frontend]*service{},
-		later: map[of.FlowKey]map[*service]of.Flow{}, affine: map[uint32]struct{}{}, bygone: map[uint32]struct{}{},
+		later: map[of.FlowKey]map[*service]of.Flow{}, affine: map[uint32]struct{}{}, bygone: map[uint32]struct{}{}, stale: map[Stale]struct{}{},
 	}
 }
 
@@ -76,6 +78,7 @@ func (s *services) put(p ServicePort, limits Limits) error {
 		s.replace(now, again)
 		return err
 	}
+	s.outdate(old, now)
 	return nil
 }
 
@@ -86,6 +89,7 @@ func (s *services) compile(p ServicePort) *service {
 func (s *services) delete(name string) {
 	if old := s.byName[name]; old != nil {
 		s.replace(old, nil)
+		s.outdate(old, nil)
 	}
 }
 

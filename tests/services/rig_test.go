@@ -245,6 +245,9 @@ func (r *rig) realise() int {
 	n, err := r.dp.Realise(r.t.Context())
 	r.must(err)
 	r.settle()
+	for _, stale := range r.dp.TakeStale() { // as the agent does
+		r.ovs.Run("ovs-appctl", append([]string{"dpctl/flush-conntrack"}, stale.FlushParams()...)...)
+	}
 	return n
 }
 
