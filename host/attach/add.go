@@ -74,6 +74,7 @@ func (a *Attacher) lookup(ctx context.Context, t *target) (*Attachment, error) {
 	at := &Attachment{
 		Namespace: t.pod.namespace, Name: t.pod.name, UID: t.uid, Network: t.network, ContainerID: t.containerID,
 		Netns: t.netns, IfName: t.ifName, Veth: veth.Name, VethIndex: veth.Index, MAC: veth.PodMAC, MTU: veth.MTU,
+		Loopback:  veth.Loopback,
 		Addresses: t.addresses,
 	}
 	if len(at.Addresses) == 0 {

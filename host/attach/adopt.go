@@ -120,10 +120,10 @@ func (a *Attacher) adopting(at *Attachment, result *Adoption) []step {
 	}
 	around := a.neighbours(at)
 	if !a.mode.takesOver {
-		return []step{p.claim, p.mtu, p.port, p.offload, p.neighbour, p.proxies, flows, p.drop, routes, around}
+		return []step{p.claim, p.fit, p.port, p.offload, p.neighbour, p.proxies, flows, p.drop, routes, around}
 	}
 	n := a.numbered(at, p)
-	return []step{p.claim, p.mtu, n.number, flows, n.port, p.offload, p.neighbour, p.proxies, routes, around}
+	return []step{p.claim, p.fit, n.number, flows, n.port, p.offload, p.neighbour, p.proxies, routes, around}
 }
 
 func (a *Attacher) adoptFlows(ctx context.Context, at *Attachment, result *Adoption) error {

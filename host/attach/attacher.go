@@ -76,6 +76,8 @@ type Gateway struct {
 	OFPort uint32
 	MAC    net.HardwareAddr
 	MTU    int // bytes
+	// Loopback: it takes answers to the node's loopback addresses.
+	Loopback bool
 }
 
 // New checks the options. It changes nothing: Restore does.

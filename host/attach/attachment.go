@@ -49,7 +49,8 @@ type Attachment struct {
 	OFPort               uint32
 	MAC                  net.HardwareAddr
 	Addresses            []netip.Addr
-	MTU                  int // bytes
+	MTU                  int  // bytes
+	Loopback             bool // hostnet.Veth.Loopback
 
 	undo undo
 }

@@ -76,7 +76,7 @@ func differing(have, want map[string]string) []string {
 
 func (a *Attacher) gatewayFaults(context.Context, *member) ([]error, error) {
 	gateway := a.Gateway()
-	list, err := a.opts.Host.GatewayFaults(gateway.Name, gateway.MAC, gateway.MTU)
+	list, err := a.opts.Host.GatewayFaults(gateway.settings())
 	if err != nil {
 		return nil, err
 	}

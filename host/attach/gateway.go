@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/sluice-net/sluice/host/hostnet"
 	"github.com/sluice-net/sluice/host/ovsdb"
 )
 
@@ -22,12 +23,12 @@ func (a *Attacher) prepare(ctx context.Context) (changed int, err error) {
 	if bridge.Created {
 		changed++
 	}
-	n, err := a.ensureGateway(ctx, a.wantMTU())
+	n, err := a.ensureGateway(ctx, a.wanted())
 	return changed + n, err
 }
 
 // ensureGateway needs gatewayMu.
-func (a *Attacher) ensureGateway(ctx context.Context, mtu int) (changed int, err error) {
+func (a *Attacher) ensureGateway(ctx context.Context, want hostnet.GatewaySettings) (changed int, err error) {
 	_, found, err := a.opts.OVS.Port(ctx, a.opts.Gateway.Name)
 	if err != nil {
 		return 0, err
@@ -36,41 +37,49 @@ func (a *Attacher) ensureGateway(ctx context.Context, mtu int) (changed int, err
 		changed++
 	}
 	number, err := a.opts.OVS.EnsureGateway(ctx, ovsdb.GatewayOptions{
-		Bridge: a.opts.Bridge.Name, Name: a.opts.Gateway.Name, MAC: a.opts.Gateway.MAC, MTU: mtu, OFPort: a.opts.Gateway.OFPort,
+		Bridge: a.opts.Bridge.Name, Name: want.Name, MAC: want.MAC, MTU: want.MTU, OFPort: a.opts.Gateway.OFPort,
 	})
 	if err != nil {
 		return changed, err
 	}
-	index, n, err := a.opts.Host.PrepareGateway(a.opts.Gateway.Name, a.opts.Gateway.MAC, mtu)
+	index, n, err := a.opts.Host.PrepareGateway(want)
 	if err != nil {
 		return changed, err
 	}
-	a.gateway = Gateway{Name: a.opts.Gateway.Name, Index: index, OFPort: number, MAC: a.opts.Gateway.MAC, MTU: mtu}
+	a.gateway = Gateway{Name: want.Name, Index: index, OFPort: number, MAC: want.MAC, MTU: want.MTU, Loopback: want.Loopback}
 	return changed + n, nil
 }
 
-// wantMTU is the largest MTU of the Pods, so that the gateway limits none of them. The routes say what fits each.
-func (a *Attacher) wantMTU() int {
-	mtu := 0
+// wanted is the gateway that fits all Pods: with the largest of their MTUs, so that it limits none of them (the routes say
+// what fits each), and with answers to the node's loopback addresses if one of their own devices takes these.
+func (a *Attacher) wanted() hostnet.GatewaySettings {
+	want := hostnet.GatewaySettings{Name: a.opts.Gateway.Name, MAC: a.opts.Gateway.MAC}
 	for _, m := range a.members.all() {
-		mtu = max(mtu, m.MTU)
+		want.MTU = max(want.MTU, m.MTU)
+		want.Loopback = want.Loopback || m.Loopback
 	}
-	if mtu == 0 {
-		return defaultMTU
+	if want.MTU == 0 {
+		want.MTU = defaultMTU
 	}
-	return max(mtu, minMTU)
+	want.MTU = max(want.MTU, minMTU)
+	return want
 }
 
-// fitMTU gives the gateway the MTU that fits the members.
-func (a *Attacher) fitMTU(ctx context.Context) error {
+// settings are how the gateway was made last.
+func (g Gateway) settings() hostnet.GatewaySettings {
+	return hostnet.GatewaySettings{Name: g.Name, MAC: g.MAC, MTU: g.MTU, Loopback: g.Loopback}
+}
+
+// fitGateway makes the gateway fit the members.
+func (a *Attacher) fitGateway(ctx context.Context) error {
 	a.gatewayMu.Lock()
 	defer a.gatewayMu.Unlock()
-	mtu := a.wantMTU()
-	if mtu == a.gateway.MTU || a.retired.Load() {
+	want := a.wanted()
+	if want.MTU == a.gateway.MTU && want.Loopback == a.gateway.Loopback || a.retired.Load() {
 		return nil
 	}
-	if _, err := a.ensureGateway(ctx, mtu); err != nil {
-		return fmt.Errorf("give the gateway %s MTU %d: %w", a.opts.Gateway.Name, mtu, err)
+	if _, err := a.ensureGateway(ctx, want); err != nil {
+		return fmt.Errorf("give the gateway %s MTU %d: %w", want.Name, want.MTU, err)
 	}
 	return nil
 }

@@ -23,7 +23,8 @@ const (
 	keyMAC       = "sluice-mac"
 	keyAddresses = "sluice-addresses" // separated by commas
 	keyMTU       = "sluice-mtu"
-	keyUndo      = "sluice-undo" // JSON
+	keyLoopback  = "sluice-loopback" // there if Attachment.Loopback
+	keyUndo      = "sluice-undo"     // JSON
 )
 
 // record writes an attachment as external_ids.
@@ -36,11 +37,15 @@ func (a *Attachment) record() (map[string]string, error) {
 	for i, addr := range a.Addresses {
 		addresses[i] = addr.String()
 	}
-	return map[string]string{
+	ids := map[string]string{
 		keyNamespace: a.Namespace, keyName: a.Name, keyUID: a.UID, keyNetwork: a.Network, keyContainer: a.ContainerID,
 		keyNetns: a.Netns, keyIfName: a.IfName, keyIndex: strconv.Itoa(a.VethIndex), keyMAC: a.MAC.String(),
 		keyAddresses: strings.Join(addresses, ","), keyMTU: strconv.Itoa(a.MTU), keyUndo: string(undo),
-	}, nil
+	}
+	if a.Loopback {
+		ids[keyLoopback] = "true"
+	}
+	return ids, nil
 }
 
 // isRecord says whether external_ids are those of an attached Pod.
@@ -50,7 +55,7 @@ func isRecord(ids map[string]string) bool { return ids[keyContainer] != "" }
 func readRecord(veth string, ids map[string]string) (*Attachment, error) {
 	a := &Attachment{
 		Namespace: ids[keyNamespace], Name: ids[keyName], UID: ids[keyUID], Network: ids[keyNetwork], ContainerID: ids[keyContainer],
-		Netns: ids[keyNetns], IfName: ids[keyIfName], Veth: veth,
+		Netns: ids[keyNetns], IfName: ids[keyIfName], Veth: veth, Loopback: ids[keyLoopback] != "",
 	}
 	bad := func(key string, err error) error {
 		return fmt.Errorf("external_ids:%s of port %s is %q: %w", key, veth, ids[key], err)

@@ -24,7 +24,7 @@ type step struct {
 //
 // What if the process stops after a step? The record on the port is written before all that needs it to be undone:
 //
-//	claim, MTU        nothing of the Pod's changed; Restore gives the gateway the MTU that fits
+//	claim, fit        nothing of the Pod's changed; Restore gives the gateway the MTU that fits
 //	drop              a rule without a record; Restore removes it (and it dies with the veth)
 //	number, flows     also flows for a port that is not there, which the next process deletes as nobody's
 //	port              the record is there. From here Restore finds the Pod and completes what is missing, so that the Pod is
@@ -42,12 +42,12 @@ type step struct {
 func (a *Attacher) steps(at *Attachment) []step {
 	p := a.parts(at)
 	n := a.numbered(at, p)
-	return []step{p.claim, p.mtu, p.drop, n.number, p.flows, n.port, n.other, p.offload, p.neighbour, p.proxies, p.routes}
+	return []step{p.claim, p.fit, p.drop, n.number, p.flows, n.port, n.other, p.offload, p.neighbour, p.proxies, p.routes}
 }
 
 // parts are the steps by name, for the orders in which they are done.
 type parts struct {
-	claim, mtu, drop, port, offload, neighbour, proxies, routes, flows step
+	claim, fit, drop, port, offload, neighbour, proxies, routes, flows step
 }
 
 func (a *Attacher) parts(at *Attachment) parts {
@@ -58,13 +58,13 @@ func (a *Attacher) parts(at *Attachment) parts {
 			do:   func(context.Context) error { return a.members.claim(at) },
 			undo: func(context.Context) error { a.members.remove(at.key()); return nil },
 		},
-		mtu: step{
-			name: "fit the gateway's MTU",
-			do:   a.fitMTU,
+		fit: step{
+			name: "fit the gateway to it",
+			do:   a.fitGateway,
 			undo: func(ctx context.Context) error {
-				a.members.put(withoutMTU(at), false, false)
-				if err := a.fitMTU(ctx); err != nil { // a gateway that is too large harms nobody
-					a.opts.Logger.Warn("the gateway keeps its MTU for now", "err", err)
+				a.members.put(leaving(at), false, false)
+				if err := a.fitGateway(ctx); err != nil { // a gateway that is too large harms nobody
+					a.opts.Logger.Warn("the gateway stays as it is for now", "err", err)
 				}
 				return nil
 			},
@@ -120,9 +120,10 @@ func (a *Attacher) parts(at *Attachment) parts {
 	}
 }
 
-func withoutMTU(at *Attachment) *Attachment {
+// leaving is an attachment that the gateway need not fit any more.
+func leaving(at *Attachment) *Attachment {
 	c := *at
-	c.MTU = 0
+	c.MTU, c.Loopback = 0, false
 	return &c
 }
 

@@ -30,6 +30,9 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 		base(Classify, prioHigh, m(of.InPort.Is(uint64(gw.OFPort)), ip4), uint8(Conntrack)),
 		base(Classify, prioHigh, m(of.InPort.Is(uint64(gw.OFPort)), ip6), uint8(Conntrack)),
 
+		// A Pod has no business with the node's loopback addresses, which the gateway
+		// may have to take answers to (attach.Gateway.Loopback).
+		base(Conntrack, prioHigh, m(flag(bitSenderLocal), ip4, of.IPv4Dst.Prefix(netip.MustParsePrefix("127.0.0.0/8"))), 0),
 		// Redirects are for the link on which they are sent (RFC 1812, 5.2.7.2; RFC
 		// 4861, 8), and between a Pod and its node there is nothing to redirect: a
 		// Pod may send none, and what the host sends because packets leave the

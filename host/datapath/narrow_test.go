@@ -67,6 +67,23 @@ func TestTooLargePacketsGoToTheHost(t *testing.T) {
 	}
 }
 
+// What the gateway may have to take from the node itself, it takes from no Pod.
+func TestPodsDoNotReachTheNodesLoopback(t *testing.T) {
+	w := newWorld(t)
+	pod := netip.MustParseAddr("10.0.0.1")
+	w.dp.PutPod(datapath.LocalPod{Namespace: "x", Name: "a", OFPort: 11, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 11}, Addresses: []netip.Addr{pod}})
+	w.realise(t)
+	for to, passes := range map[string]bool{"127.0.0.1": false, "127.255.255.255": false, "126.0.0.1": true, "128.0.0.1": true} {
+		out, err := w.sw.Run(flowsim.Packet{InPort: 11, Source: pod, Destination: netip.MustParseAddr(to), Protocol: 6, Connection: flowsim.Connection{State: of.CTNew}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if passed := out.Port != 0; passed != passes {
+			t.Errorf("to %s: passed %t by path %v", to, passed, out.Path)
+		}
+	}
+}
+
 // Redirects pass in no direction, whatever they say (RFC 792; RFC 4861).
 func TestRedirectsPassInNoDirection(t *testing.T) {
 	w := newWorld(t)

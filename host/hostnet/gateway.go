@@ -10,14 +10,24 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// PrepareGateway makes the gateway device usable: sysctls, MAC address, MTU in bytes, up. It returns the device's index,
-// which changes when somebody deletes the port, and how many things were not right before.
-func (h *Host) PrepareGateway(name string, mac net.HardwareAddr, mtu int) (index, changed int, err error) {
+// GatewaySettings are how the gateway device must be.
+type GatewaySettings struct {
+	Name string
+	MAC  net.HardwareAddr
+	MTU  int // bytes
+	// Loopback lets packets from the node's loopback addresses be answered through it (Veth.Loopback).
+	Loopback bool
+}
+
+// PrepareGateway makes the gateway device usable: sysctls, MAC address, MTU, up. It returns the device's index, which changes
+// when somebody deletes the port, and how many things were not right before.
+func (h *Host) PrepareGateway(g GatewaySettings) (index, changed int, err error) {
+	name, mac, mtu := g.Name, g.MAC, g.MTU
 	link, err := h.nl.LinkByName(name)
 	if err != nil {
 		return 0, 0, fmt.Errorf("look for gateway %s: %w", name, err)
 	}
-	if changed, err = h.setSysctls(gatewaySysctls(name)); err != nil {
+	if changed, err = h.setSysctls(g.sysctls()); err != nil {
 		return 0, changed, fmt.Errorf("prepare gateway %s: %w", name, err)
 	}
 	if !bytes.Equal(link.Attrs().HardwareAddr, mac) {

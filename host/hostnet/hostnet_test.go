@@ -85,7 +85,7 @@ func newNode(t *testing.T) *node {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.Close)
-	if n.gateway, _, err = n.PrepareGateway("sluice-gw0", net.HardwareAddr{2, 1, 1, 1, 1, 1}, 1500); err != nil {
+	if n.gateway, _, err = n.PrepareGateway(GatewaySettings{Name: "sluice-gw0", MAC: net.HardwareAddr{2, 1, 1, 1, 1, 1}, MTU: 1500}); err != nil {
 		t.Fatal(err)
 	}
 	if n.veth, err = n.FindVeth(n.pod, "eth0"); err != nil {
@@ -396,18 +396,18 @@ func TestTxOffload(t *testing.T) {
 func TestGatewaySettingsAreRepaired(t *testing.T) {
 	n := newNode(t)
 	mac := net.HardwareAddr{2, 1, 1, 1, 1, 1}
-	if _, changed, err := n.PrepareGateway("sluice-gw0", mac, 1500); err != nil || changed != 0 {
+	if _, changed, err := n.PrepareGateway(GatewaySettings{Name: "sluice-gw0", MAC: mac, MTU: 1500}); err != nil || changed != 0 {
 		t.Errorf("again: changed %d, %v", changed, err)
 	}
 	ipIn(t, n.ns, "link set sluice-gw0 down\nlink set sluice-gw0 address 02:00:00:00:00:09 mtu 1400")
 	run(t, "nsenter", "--net="+n.ns, "sysctl", "-qw", "net.ipv6.conf.sluice-gw0.proxy_ndp=0")
-	if _, changed, err := n.PrepareGateway("sluice-gw0", mac, 1500); err != nil || changed != 4 {
+	if _, changed, err := n.PrepareGateway(GatewaySettings{Name: "sluice-gw0", MAC: mac, MTU: 1500}); err != nil || changed != 4 {
 		t.Errorf("repaired %d, %v; want 4", changed, err)
 	}
 	if got := ipIn(t, n.ns, "link show sluice-gw0"); !strings.Contains(got, mac.String()) || !strings.Contains(got, ",UP") {
 		t.Errorf("gateway: %s", got)
 	}
-	if _, _, err := n.PrepareGateway("absent0", mac, 1500); err == nil || !strings.Contains(err.Error(), "absent0") {
+	if _, _, err := n.PrepareGateway(GatewaySettings{Name: "absent0", MAC: mac, MTU: 1500}); err == nil || !strings.Contains(err.Error(), "absent0") {
 		t.Errorf("gateway that is not there: %v", err)
 	}
 	if index, err := n.LinkIndex("absent0"); index != 0 || err != nil {

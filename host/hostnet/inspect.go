@@ -11,7 +11,8 @@ import (
 )
 
 // GatewayFaults says, for people, what PrepareGateway would change. It changes nothing.
-func (h *Host) GatewayFaults(name string, mac net.HardwareAddr, mtu int) (faults []string, err error) {
+func (h *Host) GatewayFaults(g GatewaySettings) (faults []string, err error) {
+	name, mac, mtu := g.Name, g.MAC, g.MTU
 	link, err := h.nl.LinkByName(name)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
 		return []string{fmt.Sprintf("the gateway %s is gone", name)}, nil
@@ -29,7 +30,7 @@ func (h *Host) GatewayFaults(name string, mac net.HardwareAddr, mtu int) (faults
 	if have.MTU != mtu {
 		faults = append(faults, fmt.Sprintf("the gateway %s has MTU %d instead of %d", name, have.MTU, mtu))
 	}
-	wrong, err := h.wrongSysctls(gatewaySysctls(name))
+	wrong, err := h.wrongSysctls(g.sysctls())
 	if err != nil {
 		return nil, err
 	}

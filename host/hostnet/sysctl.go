@@ -15,14 +15,19 @@ const DefaultSysctls = "/proc/sys/net"
 // sysctl is a file below Host.sysctls and what it must contain.
 type sysctl struct{ file, value string }
 
-// gatewaySysctls are what the gateway needs to stand in for the veths (ip-sysctl.rst of the kernel's documentation).
-func gatewaySysctls(name string) []sysctl {
+// sysctls are what the gateway needs to stand in for the veths (ip-sysctl.rst of the kernel's documentation).
+func (g GatewaySettings) sysctls() []sysctl {
+	name, loopback := g.Name, "0"
+	if g.Loopback {
+		loopback = "1"
+	}
 	v4, v6 := "ipv4/conf/"+name+"/", "ipv6/conf/"+name+"/"
 	return []sysctl{
 		{v4 + "forwarding", "1"},
 		{v4 + "rp_filter", "2"},      // loose: a Pod may have routes that lead elsewhere
 		{v4 + "send_redirects", "0"}, // Pods of one node do not see each other on a link; "all" may ask for them still, and the bridge drops them
 		{v4 + "accept_redirects", "0"},
+		{v4 + "route_localnet", loopback},
 		{v6 + "accept_redirects", "0"},
 		{v6 + "disable_ipv6", "0"},
 		{v6 + "accept_ra", "0"},
@@ -75,4 +80,10 @@ func (h *Host) wrongSysctls(list []sysctl) (wrong []sysctl, err error) {
 		return nil
 	})
 	return wrong, err
+}
+
+// takesLoopback reads whether a device routes loopback addresses.
+func (h *Host) takesLoopback(name string) (yes bool, err error) {
+	wrong, err := h.wrongSysctls([]sysctl{{"ipv4/conf/" + name + "/route_localnet", "1"}})
+	return len(wrong) == 0, err
 }

@@ -22,6 +22,9 @@ type Veth struct {
 	PodMAC   net.HardwareAddr
 	// PodAddresses are the addresses of the Pod's end, link-local ones left out.
 	PodAddresses []netip.Addr
+	// Loopback: the node's end takes answers to the node's loopback addresses, as the plugin portmap asks for where a port
+	// of the node leads to the Pod (ip-sysctl.rst, route_localnet).
+	Loopback bool
 	// PodGateways are the next hops in the Pod's routes, of both families.
 	PodGateways []netip.Addr
 }
@@ -90,6 +93,9 @@ func (h *Host) FindVeth(netnsPath, ifName string) (*Veth, error) {
 	}
 	if v.PodGateways, err = gatewaysOf(pod, inside); err != nil {
 		return nil, fmt.Errorf("read the routes of %s in %s: %w", ifName, netnsPath, err)
+	}
+	if v.Loopback, err = h.takesLoopback(v.Name); err != nil {
+		return nil, err
 	}
 	return v, nil
 }
