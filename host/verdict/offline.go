@@ -27,6 +27,8 @@ type LoadOptions struct {
 	// Nodes are known besides those of the manifests.
 	Nodes  []inventory.Node
 	Logger *slog.Logger
+	// Reports receives what the modules tell the authors of objects; nil drops it.
+	Reports func(module string, report abi.Report)
 }
 
 // settleTime bounds how long the modules may take over the manifests.
@@ -98,7 +100,7 @@ func Load(ctx context.Context, o LoadOptions) (*Loaded, error) {
 
 // handle runs the modules over the objects and takes what they commit.
 func handle(ctx context.Context, o LoadOptions, objects []abi.Event) ([]*policy.Layer, error) {
-	s, err := plugin.New(plugin.Options{Committer: committer{}, SandboxPath: o.SandboxPath, Logger: o.Logger})
+	s, err := plugin.New(plugin.Options{Committer: committer{o.Reports}, SandboxPath: o.SandboxPath, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -119,13 +121,20 @@ func handle(ctx context.Context, o LoadOptions, objects []abi.Event) ([]*policy.
 }
 
 // committer makes transactions real at once: there is no switch behind it.
-type committer struct{}
+type committer struct {
+	reports func(string, abi.Report)
+}
 
 // Commit implements plugin.Committer.
-func (committer) Commit(_ context.Context, layer *policy.Layer, txn *policy.Txn) error {
+func (c committer) Commit(_ context.Context, layer *policy.Layer, txn *policy.Txn) error {
 	if err := txn.Check(); err != nil {
 		return err
 	}
 	layer.Commit(txn)
+	if c.reports != nil {
+		for _, r := range txn.Reports() {
+			c.reports(layer.Module(), r)
+		}
+	}
 	return nil
 }

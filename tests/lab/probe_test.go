@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/host/scenario"
 )
 
 // in runs a shell line in a namespace of the lab.
@@ -63,7 +64,7 @@ END`)
 		t.Fatal(err)
 	}
 	for _, probe := range matrix.Probes {
-		family := familyOf(probe.Address)
+		family := scenario.Family(probe.Address)
 		refused := probe.From == "shop/a" && probe.To == "shop/b" && family == "v4" ||
 			probe.From == "shop/c" && (probe.To == "shop/a" || probe.To == "shop/b") && probe.Protocol == "TCP" && family == "v6" ||
 			probe.From == "shop/c" && probe.To == "shop/a" && probe.Protocol == "UDP" && family == "v4"

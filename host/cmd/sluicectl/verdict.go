@@ -6,28 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/sluice-net/sluice/host/agent"
 	"github.com/sluice-net/sluice/host/inventory"
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/host/plugin"
 	"github.com/sluice-net/sluice/host/verdict"
-	"github.com/sluice-net/sluice/modules/embedded"
 )
 
 // verdictFlags are the flags of `verdict`.
 type verdictFlags struct {
-	manifests, modules, addresses []string
-	question                      verdict.Question
-	probeAll                      bool
-	output, sandbox               string
+	offline
+	modules, addresses []string
+	question           verdict.Question
+	probeAll           bool
+	output             string
 }
 
 // denied is the exit code of a connection that policy does not allow, so that
@@ -65,8 +61,9 @@ to a Service also if nobody answers or if only some of its backends are allowed.
 		},
 	}
 	set := c.Flags()
-	set.StringArrayVar(&f.manifests, "manifests", nil, "file or directory of manifests (repeatable; required)")
-	set.StringArrayVar(&f.modules, "module", nil, `Wasm file of a policy module (repeatable, asked in this order); "`+lab.BuiltinModule+`" is the built-in one (default: that one alone)`)
+	f.addManifests(c)
+	f.add(c)
+	set.StringArrayVar(&f.modules, "module", nil, `a policy module: a Wasm file, a built-in one or one in a registry (repeatable, asked in this order; default: `+lab.BuiltinModule+`)`)
 	set.StringVar(&f.question.From, "from", "", "who opens the connection: namespace/pod or an address")
 	set.StringVar(&f.question.To, "to", "", "to whom: namespace/pod, an address, or svc:namespace/name[:port]")
 	set.StringVar(&f.question.Protocol, "protocol", "", "TCP, UDP, SCTP, ICMP or ICMPv6 (default: that of a Service's port, else TCP)")
@@ -74,7 +71,6 @@ to a Service also if nobody answers or if only some of its backends are allowed.
 	set.BoolVar(&f.probeAll, "probe-all", false, "ask about every ordered pair of Pods and every declared port, and from every Pod about every Service")
 	set.StringArrayVar(&f.addresses, "address", nil, "with --probe-all: an outside address as a further source (repeatable)")
 	set.StringVarP(&f.output, "output", "o", "table", `"table" or "json"`)
-	set.StringVar(&f.sandbox, "sandbox", "", "the program sluice-sandbox (default: beside this one)")
 	if err := c.MarkFlagRequired("manifests"); err != nil {
 		panic(err) // only if the flag above has another name
 	}
@@ -88,67 +84,36 @@ func (f *verdictFlags) run(ctx context.Context, out, progress io.Writer) error {
 	case !f.probeAll && (f.question.From == "" || f.question.To == ""):
 		return errors.New("name both ends with --from and --to, or ask about all of them with --probe-all")
 	}
-	objects, err := lab.Load(f.manifests)
-	if err != nil {
-		return err
-	}
-	plan, err := lab.NewPlan(objects)
-	if err != nil {
-		return err
-	}
-	loaded, err := f.load(ctx, plan, progress)
+	r, err := f.load(ctx, progress)
 	if err != nil {
 		return err
 	}
 	if f.probeAll {
-		return f.all(loaded, plan, out)
+		return f.all(r, out)
 	}
-	return f.one(loaded, out)
+	return f.one(r.loaded, out)
 }
 
-func (f *verdictFlags) load(ctx context.Context, plan *lab.Plan, progress io.Writer) (*verdict.Loaded, error) {
-	specs, err := agent.ModuleSpecs(f.moduleConfigs(), embedded.Module)
-	if err != nil {
-		return nil, err
-	}
-	if f.sandbox == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, err
-		}
-		f.sandbox = filepath.Join(filepath.Dir(self), "sluice-sandbox")
-	}
-	loaded, err := verdict.Load(ctx, verdict.LoadOptions{
-		Manifests: f.manifests, Modules: specs, Resources: agent.Watched(ctx, specs), SandboxPath: f.sandbox,
-		Place: place(plan), Nodes: nodes(plan), Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range loaded.Problems {
-		_, _ = fmt.Fprintln(progress, "refused:", p)
-	}
-	for _, p := range loaded.ServicesFor(f.question.From).Problems() {
-		_, _ = fmt.Fprintln(progress, "not served:", p)
-	}
-	return loaded, nil
-}
-
-func (f *verdictFlags) moduleConfigs() []agent.ModuleConfig {
+func (f *verdictFlags) load(ctx context.Context, progress io.Writer) (ran, error) {
 	if len(f.modules) == 0 {
 		f.modules = []string{lab.BuiltinModule}
 	}
-	var configs []agent.ModuleConfig
-	for i, m := range f.modules {
-		c := agent.ModuleConfig{Name: strings.TrimSuffix(filepath.Base(m), filepath.Ext(m)), Order: i}
-		if m == lab.BuiltinModule {
-			c.Source.Builtin = m
-		} else {
-			c.Source.File = m
+	var specs []plugin.Spec
+	for i, text := range f.modules {
+		spec, err := f.get(ctx, text, i)
+		if err != nil {
+			return ran{}, err
 		}
-		configs = append(configs, c)
+		specs = append(specs, spec)
 	}
-	return configs
+	r, err := f.offline.run(ctx, specs, progress)
+	if err != nil {
+		return r, err
+	}
+	for _, p := range r.loaded.ServicesFor(f.question.From).Problems() {
+		_, _ = fmt.Fprintln(progress, "not served:", p)
+	}
+	return r, nil
 }
 
 // place gives Pods the nodes and addresses of a plan.
@@ -175,14 +140,8 @@ func nodes(plan *lab.Plan) []inventory.Node {
 	return out
 }
 
-func (f *verdictFlags) all(loaded *verdict.Loaded, plan *lab.Plan, out io.Writer) error {
-	var ends, services []verdict.End
-	for _, p := range plan.Pods {
-		ends = append(ends, verdict.End{Name: p.Key(), Addresses: p.Addresses, Ports: ports(p.Ports)})
-	}
-	for _, s := range plan.Services {
-		services = append(services, verdict.End{Name: s.Key(), Addresses: s.Addresses, Ports: ports(s.Ports)})
-	}
+func (f *verdictFlags) all(r ran, out io.Writer) error {
+	ends := podsOf(r.plan)
 	for _, text := range f.addresses {
 		a, err := netip.ParseAddr(text)
 		if err != nil {
@@ -190,12 +149,12 @@ func (f *verdictFlags) all(loaded *verdict.Loaded, plan *lab.Plan, out io.Writer
 		}
 		ends = append(ends, verdict.End{Name: text, Addresses: []netip.Addr{a}})
 	}
-	probes, err := verdict.Matrix(verdict.MatrixOptions{View: loaded.View, Ends: ends, Services: services, On: loaded.Services})
+	probes, err := r.matrix(ends)
 	if err != nil {
 		return err
 	}
 	if f.output == "json" {
-		return writeJSON(out, map[string]any{"probes": probes, "nodes": plan.Nodes})
+		return writeJSON(out, map[string]any{"probes": probes, "nodes": r.plan.Nodes})
 	}
 	for _, p := range probes {
 		word := "deny"

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-net/sluice/host/artifact"
+	"github.com/sluice-net/sluice/host/compare"
+	"github.com/sluice-net/sluice/host/plugin"
+	"github.com/sluice-net/sluice/host/policy"
+)
+
+// Exit codes of diff and replay, as those of diff(1).
+const (
+	exitDiffers = 1
+	exitTrouble = 2
+)
+
+type diffFlags struct {
+	offline
+	beside []string
+	output string
+	limit  int
+}
+
+func moduleDiffCommand() *cobra.Command {
+	var f diffFlags
+	c := &cobra.Command{
+		Use:   "diff OLD NEW --manifests PATH...",
+		Short: "Show which connections another version of a module would newly deny or newly allow",
+		Long: `Let two versions of a module handle the same manifests, and compare what becomes of every connection:
+between all Pods, nodes and blocks of addresses that policy can tell apart, on every port where
+anything begins or ends. It shows what would be newly denied and newly allowed, with the names of Pods.
+
+` + moduleHelp + `
+
+Exit codes: 0 no verdict changes, 1 some do, 2 the comparison could not be made.`,
+		Example: `  sluicectl module diff registry.example/team/web:1.2 ./web.wasm --manifests shop/
+  sluicectl module diff web-1.wasm web-2.wasm --beside networkpolicy --manifests shop/ -o json`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			result, err := f.compare(c, args[0], args[1])
+			if err != nil {
+				return &codedError{exitTrouble, err}
+			}
+			report := result.Report()
+			if f.output == "json" {
+				err = writeJSON(c.OutOrStdout(), report)
+			} else {
+				err = writeReport(c.OutOrStdout(), report)
+			}
+			switch {
+			case err != nil:
+				return &codedError{exitTrouble, err}
+			case !result.Same():
+				return &codedError{exitDiffers, errors.New("the verdicts differ")}
+			}
+			return nil
+		},
+	}
+	f.addManifests(c)
+	f.add(c)
+	c.Flags().StringArrayVar(&f.beside, "beside", nil, "a module that is in force in both cases, asked after the one that changes (repeatable)")
+	c.Flags().IntVar(&f.limit, "limit", 100, "how many changes to list; the sums count all")
+	c.Flags().StringVarP(&f.output, "output", "o", "table", `"table" or "json"`)
+	return c
+}
+
+func (f *diffFlags) compare(c *cobra.Command, old, now string) (compare.Result, error) {
+	if err := checkOutput(f.output, "table", "json"); err != nil {
+		return compare.Result{}, err
+	}
+	if f.limit < 1 {
+		return compare.Result{}, fmt.Errorf("--limit %d: give 1 or more", f.limit)
+	}
+	var sides [2]ran
+	for i, text := range []string{old, now} {
+		specs, err := f.specs(c.Context(), text)
+		if err != nil {
+			return compare.Result{}, err
+		}
+		if sides[i], err = f.handle(c, specs); err != nil {
+			return compare.Result{}, fmt.Errorf("%s: %w", text, err)
+		}
+	}
+	return compare.Compare(c.Context(), sides[0].loaded.View.Inventory, frozen(sides[0].loaded.View.Layers), frozen(sides[1].loaded.View.Layers), compare.Options{Limit: f.limit})
+}
+
+func (f *diffFlags) handle(c *cobra.Command, specs []plugin.Spec) (ran, error) {
+	return f.offline.run(c.Context(), specs, c.ErrOrStderr())
+}
+
+// specs are the module, under one name for both versions, and those beside it.
+func (f *diffFlags) specs(ctx context.Context, text string) ([]plugin.Spec, error) {
+	m, err := f.registry.get(ctx, text, artifact.Options{})
+	if err != nil {
+		return nil, err
+	}
+	spec, err := f.spec("the module", m.wasm, 0)
+	if err != nil {
+		return nil, err
+	}
+	specs := []plugin.Spec{spec}
+	for i, text := range f.beside {
+		m, err := f.registry.get(ctx, text, artifact.Options{})
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, plugin.Spec{Name: m.name, Wasm: m.wasm, Order: i + 1, Grant: everything()})
+	}
+	return specs, nil
+}
+
+func frozen(layers []*policy.Layer) (out []*policy.Layer) {
+	for _, l := range layers {
+		out = append(out, l.Freeze())
+	}
+	return out
+}
