@@ -304,14 +304,16 @@ const (
 
 // Manifest is the JSON of the custom section named ManifestSection.
 type Manifest struct {
-	Name       string      `json:"name"`
-	Version    string      `json:"version"`
-	ABI        int         `json:"abi"`
-	Resources  []string    `json:"resources"`
-	Tiers      []string    `json:"tiers"`
-	Actions    []string    `json:"actions"`
-	Limits     *Limits     `json:"limits,omitempty"`
-	ConfigJSON interface{} `json:"configSchema,omitempty"`
+	Name      string   `json:"name"`
+	Version   string   `json:"version"`
+	ABI       int      `json:"abi"`
+	Resources []string `json:"resources"`
+	Tiers     []string `json:"tiers"`
+	Actions   []string `json:"actions"`
+	// TickSeconds is how often it wants a Tick; 0 is never.
+	TickSeconds int         `json:"tickSeconds,omitempty"`
+	Limits      *Limits     `json:"limits,omitempty"`
+	ConfigJSON  interface{} `json:"configSchema,omitempty"`
 }
 
 // ManifestSection is the name of the custom section with the manifest.

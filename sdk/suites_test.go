@@ -80,6 +80,12 @@ func TestRust(t *testing.T) {
 	orSkip(t, toolchain.Test(context.Background(), "rust", nil))
 }
 
+func TestAssemblyScript(t *testing.T) {
+	asc, err := toolchain.AssemblyScriptCompiler("assemblyscript")
+	orSkip(t, err)
+	run(t, "assemblyscript", []string{"SLUICE_ASC=" + asc}, "node", "--test", "test/golden.test.mjs", "test/loop.test.mjs")
+}
+
 // TestModules builds every module that is not in Go, runs its tests, and looks
 // at the file.
 func TestModules(t *testing.T) {

@@ -22,6 +22,7 @@ const (
 	maxMemoryMiB = 4096
 	maxMillis    = 10 * 60 * 1000
 	maxCount     = 100_000_000
+	maxTick      = 24 * 60 * 60
 	maxWords     = 256
 )
 
@@ -98,6 +99,9 @@ func ValidateManifest(m *abi.Manifest) error {
 	}
 	if len(m.Tiers) == 0 && len(m.Actions) != 0 {
 		return wrong("tiers", "is empty, but actions are asked for: name the tiers to act in")
+	}
+	if m.TickSeconds < 0 || m.TickSeconds > maxTick {
+		return wrong("tickSeconds", "is %d, must be between 0 (never) and %d", m.TickSeconds, maxTick)
 	}
 	if m.ConfigJSON != nil {
 		switch m.ConfigJSON.(type) {

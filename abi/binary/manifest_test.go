@@ -40,6 +40,8 @@ func TestParseManifestRefuses(t *testing.T) {
 		{`"baseline"`, `"Baseline"`, `manifest: tiers[2]: "Baseline" is not one of ["admin" "network" "baseline"]`},
 		{`"reject"`, `"drop"`, `manifest: actions[2]: "drop" is not one of`},
 		{`["admin", "network", "baseline"]`, `[]`, `manifest: tiers: is empty`},
+		{`"limits": {`, `"tickSeconds": -1, "limits": {`, `manifest: tickSeconds: is -1, must be between`},
+		{`"limits": {`, `"tickSeconds": 86401, "limits": {`, `manifest: tickSeconds: is 86401, must be between 0 (never) and 86400`},
 		{`"rules": 5`, `"rules": -5`, `manifest: limits.rules: is -5, must be between`},
 		{`"memoryMiB": 128`, `"memoryMiB": 5000`, `manifest: limits.memoryMiB: is 5000`},
 		{`"memoryMiB": 128`, `"memoryMiB": "128"`, `manifest: limits.memoryMiB: is a JSON string`},

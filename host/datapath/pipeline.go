@@ -112,8 +112,7 @@ const (
 	bitRefuse          = 5 // denied, and the sender is to be told
 	bitTooLarge        = 6 // it does not fit the receiving Pod's MTU
 	bitService         = 7 // its destination was a Service's until the bridge translated it
-	bitFromGateway     = 8 // the host sent it
-	bitHairpin         = 9 // a Pod talks to itself through a Service
+	bitHairpin         = 8 // a Pod talks to itself through a Service
 )
 
 // flag is the clause "this bit of regFlags is set".
@@ -136,12 +135,9 @@ const (
 	HairpinZone = 0x51d0 // connections of Pods to themselves through a Service
 )
 
-// The bits of ct_mark of a connection in Zone, in the order of bitService and
-// bitFromGateway, of which they are copies.
-const (
-	markService = 1 // its replies are to be translated back
-	markGateway = 2 // the host opened it, or turned it round: so it gets the replies
-)
+// markService is the bit of ct_mark that a connection in Zone has if its replies
+// are to be translated back.
+const markService = 1
 
 // Ethernet types.
 const (

@@ -41,7 +41,8 @@ func (v *void) Error() string { return v.reason }
 func (g *generation) feedSnapshot(layer *policy.Layer, objects []abi.Event) (*transaction, error) {
 	t := begin(layer, true, &g.effective)
 	deadline := time.Now().Add(g.snapshotTimeout())
-	state := append([]abi.Event{&abi.Configure{JSON: g.config}}, objects...)
+	state := append([]abi.Event{&abi.Configure{JSON: g.config}}, g.timeOfSnapshot()...)
+	state = append(state, objects...)
 	for i, events := range batches(state) {
 		if err := g.handle(t, events, i == 0, time.Until(deadline), g.snapshotTimeout()); err != nil {
 			return nil, err

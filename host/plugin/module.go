@@ -30,15 +30,12 @@ type Module struct {
 
 	mu     sync.Mutex
 	view   view
-	former *Module // what is in force until this one takes over; usually nil
 	config json.RawMessage
 
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
 
-	readings    chan reading // replaced by read
-	endReading  context.CancelFunc
-	updates     chan update
+	readings    chan reading
 	candidates  chan *candidate
 	reconfigure chan struct{}
 	acceptances chan acceptance
@@ -69,6 +66,9 @@ type Module struct {
 	misses    int        // void transactions in a row
 
 	startAt, cutAt, againAt *time.Timer
+
+	tickAt *time.Timer
+	timed  *generation // that tickAt is set for
 }
 
 // flight is a candidate on its way.
@@ -88,13 +88,14 @@ func newModule(s *Supervisor, spec Spec, layer *policy.Layer, limits abi.Limits)
 		log:         s.options.Logger.With("module", spec.Name),
 		now:         time.Now,
 		config:      slices.Clone(spec.Config),
-		updates:     make(chan update),
+		readings:    make(chan reading),
 		candidates:  make(chan *candidate),
 		reconfigure: make(chan struct{}, 1),
 		acceptances: make(chan acceptance),
 		startAt:     stopped(),
 		cutAt:       stopped(),
 		againAt:     stopped(),
+		tickAt:      stopped(),
 	}
 	m.view.Name, m.view.Order, m.view.State, m.view.Since = spec.Name, spec.Order, Waiting, m.now()
 	m.view.Mode = spec.Mode
@@ -110,27 +111,15 @@ func stopped() *time.Timer {
 // begin starts the module's goroutines.
 func (m *Module) begin(ctx context.Context) {
 	ctx, m.cancel = context.WithCancel(ctx)
-	m.read(ctx)
 	m.workers.Go(func() { m.run(ctx) })
-}
-
-// read begins to read the module's bytes from where the spec says, and ends any
-// reading from elsewhere.
-func (m *Module) read(ctx context.Context) {
-	if m.endReading != nil {
-		m.endReading()
-	}
-	ctx, m.endReading = context.WithCancel(ctx)
-	m.readings = make(chan reading) // what is on its way from elsewhere is not heard
-	spec, readings := m.spec, m.readings
 	m.workers.Go(func() {
 		switch {
-		case spec.Fetch != nil:
-			fetchModule(ctx, spec.Fetch, readings)
-		case spec.Path != "":
-			watchFile(ctx, spec.Path, readings)
+		case m.spec.Fetch != nil:
+			fetchModule(ctx, m.spec.Fetch, m.readings)
+		case m.spec.Path != "":
+			watchFile(ctx, m.spec.Path, m.readings)
 		default:
-			send(ctx, readings, reading{wasm: spec.Wasm})
+			send(ctx, m.readings, reading{wasm: m.spec.Wasm})
 		}
 	})
 }
@@ -139,9 +128,6 @@ func (m *Module) read(ctx context.Context) {
 func (m *Module) stop() {
 	m.cancel()
 	m.workers.Wait()
-	if former := m.heirTo(); former != nil {
-		former.stop()
-	}
 }
 
 // configure takes a configuration that the generation in force understands.
@@ -177,6 +163,7 @@ func (m *Module) run(ctx context.Context) {
 	defer m.end()
 	for {
 		m.publish()
+		m.keepTime()
 		var (
 			wake <-chan struct{}
 			died <-chan struct{}
@@ -202,6 +189,8 @@ func (m *Module) run(ctx context.Context) {
 			m.serve(ctx)
 		case <-m.againAt.C:
 			m.serve(ctx)
+		case <-m.tickAt.C:
+			m.tick()
 		case <-m.reconfigure:
 			if wasm := m.misconfigured; wasm != nil {
 				m.take(ctx, reading{wasm: wasm})
@@ -210,8 +199,6 @@ func (m *Module) run(ctx context.Context) {
 				m.current.config, m.current.stale = m.configuration(), true
 				m.serve(ctx)
 			}
-		case u := <-m.updates:
-			m.update(ctx, u)
 		case a := <-m.acceptances:
 			m.accept(ctx, a)
 		case <-died:
@@ -221,7 +208,7 @@ func (m *Module) run(ctx context.Context) {
 }
 
 func (m *Module) end() {
-	for _, timer := range []*time.Timer{m.startAt, m.cutAt, m.againAt} {
+	for _, timer := range []*time.Timer{m.startAt, m.cutAt, m.againAt, m.tickAt} {
 		timer.Stop()
 	}
 	if m.current != nil {

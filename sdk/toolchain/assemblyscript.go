@@ -10,15 +10,20 @@ import (
 
 const getAssemblyScript = "npm install assemblyscript, in the module's folder or one above (Debian: apt-get install nodejs npm)"
 
-// asc is the compiler's script, in node_modules of the module's folder or of
-// one above it, or in bin/npm there, where Sluice's repository has it.
-func (j *job) asc() (string, error) {
+// AssemblyScriptCompiler is the path of the compiler's script, which node runs:
+// in node_modules of a folder or of one above it, or in bin/npm there, where
+// Sluice's repository has it. The error may be a *MissingError.
+func AssemblyScriptCompiler(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
 	missing := &MissingError{Language: AssemblyScript, Get: getAssemblyScript}
 	if _, err := exec.LookPath("node"); err != nil {
 		missing.Missing = append(missing.Missing, "node is")
 	}
 	script := ""
-	for dir := j.dir; script == ""; dir = filepath.Dir(dir) {
+	for ; script == ""; dir = filepath.Dir(dir) {
 		for _, root := range []string{dir, filepath.Join(dir, "bin", "npm")} {
 			asc := filepath.Join(root, "node_modules", "assemblyscript", "bin", "asc.js")
 			if _, err := os.Stat(asc); err == nil {
@@ -43,7 +48,7 @@ func (j *job) buildAssemblyScript(ctx context.Context) error {
 }
 
 func (j *job) compileAssemblyScript(ctx context.Context, out string) error {
-	asc, err := j.asc()
+	asc, err := AssemblyScriptCompiler(j.dir)
 	if err != nil {
 		return err
 	}
@@ -61,10 +66,10 @@ func (j *job) compileAssemblyScript(ctx context.Context, out string) error {
 		return err
 	}
 	return j.run(ctx, nil, "node", asc, filepath.Join("assembly", "index.ts"), "--outFile", out, "--path", filepath.Join(j.scratch, "node_modules"),
-		"-O3", "--runtime", "minimal", "--use", "abort=@sluice-net/sdk/assembly/abort", "--exportStart", "_initialize")
+		"-O3", "--runtime", "incremental", "--use", "abort=~lib/@sluice-net/sdk/assembly/abort/stop", "--exportStart", "_initialize")
 }
 
-// testAssemblyScript builds the module and runs test/*.mjs under node's own
+// testAssemblyScript builds the module and runs test/*.test.mjs under node's own
 // test runner, with the path of the module in SLUICE_MODULE.
 func (j *job) testAssemblyScript(ctx context.Context) error {
 	if err := j.buildAssemblyScript(ctx); err != nil {
@@ -74,5 +79,9 @@ func (j *job) testAssemblyScript(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.run(ctx, []string{"SLUICE_MODULE=" + j.wasm(), "SLUICE_SDK=" + sdk}, "node", "--test", "test")
+	tests, err := filepath.Glob(filepath.Join(j.dir, "test", "*.test.mjs"))
+	if err != nil {
+		return err
+	}
+	return j.run(ctx, []string{"SLUICE_MODULE=" + j.wasm(), "SLUICE_SDK=" + sdk}, "node", append([]string{"--test"}, tests...)...)
 }
