@@ -11,6 +11,7 @@ CHECKS   ?= 10000
 
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+CONTROLLER_GEN := sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # The same flags and no workspace, whatever the environment says: what is built
@@ -81,6 +82,13 @@ bin/registry: tests/registry/main.go tests/registry/go.mod tests/registry/go.sum
 images: build ## container images as archives into bin/images/, without a registry
 	$(GO) run ./deploy/image/cmd/sluice-images
 
+# Writes the CustomResourceDefinitions of host/api into a directory.
+crds = $(GO) run $(CONTROLLER_GEN) crd paths=./host/api/... output:crd:dir=$(1)
+
+.PHONY: crds
+crds: ## generate deploy/crds from host/api
+	$(call crds,deploy/crds)
+
 ## Test
 
 .PHONY: test
@@ -106,12 +114,16 @@ vet: $(EMBEDDED) ## go vet, for this machine and for Wasm
 	GOOS=wasip1 GOARCH=wasm $(GO) vet $(GO_MODULES:%=./modules/%)
 
 .PHONY: lint
-lint: $(EMBEDDED) ## gofumpt and staticcheck
+lint: $(EMBEDDED) ## gofumpt, staticcheck, and whether deploy/crds is up to date
 	@echo '$(GO) run $(GOFUMPT) -l .'; unformatted=$$($(GO) run $(GOFUMPT) -l .); \
 	if [ -n "$$unformatted" ]; then \
 		printf 'not formatted, run "$(GO) run $(GOFUMPT) -w ." on:\n%s\n' "$$unformatted" >&2; exit 1; \
 	fi
 	$(GO) run $(STATICCHECK) ./...
+	@fresh=$$(mktemp -d); trap 'rm -r "$$fresh"' EXIT; echo '$(GO) run $(CONTROLLER_GEN), compared with deploy/crds'; \
+	$(call crds,$$fresh) && if ! diff -r deploy/crds "$$fresh"; then \
+		echo 'deploy/crds is not what host/api says: run "make crds"' >&2; exit 1; \
+	fi
 
 # The tests that measure loss and time must not disturb one another: hence -p 1
 # for the lab.

@@ -11,7 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/client-go/dynamic"
+
 	"github.com/sluice-net/sluice/host/attach"
+	"github.com/sluice-net/sluice/host/catalog"
 	"github.com/sluice-net/sluice/host/cluster"
 	"github.com/sluice-net/sluice/host/datapath"
 	"github.com/sluice-net/sluice/host/hostnet"
@@ -35,8 +38,11 @@ type agent struct {
 	log        *slog.Logger
 	engine     *engine
 	source     cluster.Source
+	kube       *cluster.Kubernetes // the source; nil without Kubernetes
+	api        dynamic.Interface   // to write to; nil without Kubernetes
 	specs      []plugin.Spec
 	supervisor *plugin.Supervisor
+	catalog    *catalog.Catalog
 	attacher   *attach.Attacher
 	bridgeLink *bridgeLink
 	host       *hostnet.Host
@@ -47,6 +53,7 @@ type agent struct {
 	seen       seen
 	audit      *audit // nil: no audit log
 	progress   progress
+	realising  *realising
 	shadows    shadows
 	names      *nameWatch
 	metrics    metrics
@@ -68,7 +75,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer ovs.Close()
-	a := &agent{Options: o, log: o.Logger, metrics: newMetrics()}
+	a := &agent{Options: o, log: o.Logger, metrics: newMetrics(), realising: newRealising()}
 	if err := a.build(ctx, host, ovs); err != nil {
 		return err
 	}
@@ -119,6 +126,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	if a.supervisor, err = a.modules(); err != nil {
 		return err
 	}
+	a.catalog = a.newCatalog()
 	attached, err := a.attacher.Restore(ctx)
 	if err != nil {
 		return err
@@ -212,10 +220,10 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 		start("audit log", a.audit.run)
 	}
 	start("node addresses", func(ctx context.Context) error { return a.followAddresses(ctx, host) })
-	for _, spec := range a.specs {
-		if err := a.supervisor.Add(spec); err != nil {
-			return err
-		}
+	start("modules", a.catalog.Run)
+	if a.kube != nil {
+		start("what is in force", a.realise)
+		start("status in the API", a.reportNode)
 	}
 	start("source of objects", func(ctx context.Context) error {
 		// The flows that are there come first: numbers that they use are kept.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -41,6 +42,12 @@ type Config struct {
 	// container that is not privileged needs it mounted elsewhere.
 	SysctlDir string `json:"sysctlDir,omitempty"`
 
+	// RegistryCredentials is a file in the form of docker's config.json, for modules
+	// that PolicyModules name. Default: none.
+	RegistryCredentials string `json:"registryCredentials,omitempty"`
+	// StateDir holds what an agent that starts without the API server needs.
+	// Default /var/lib/sluice.
+	StateDir string `json:"stateDir,omitempty"`
 	// CNISocket is where sluice-cni finds the agent. Default /run/sluice/cni.sock.
 	CNISocket string `json:"cniSocket,omitempty"`
 	// AdminSocket is where sluicectl finds the agent. Default /run/sluice/admin.sock.
@@ -229,6 +236,7 @@ func (c *Config) complete() error {
 		field *string
 		value string
 	}{
+		{&c.StateDir, "/var/lib/sluice"},
 		{&c.CNISocket, "/run/sluice/cni.sock"},
 		{&c.AdminSocket, "/run/sluice/admin.sock"},
 		{&c.OVS.Database, "unix:/run/openvswitch/db.sock"},
@@ -278,8 +286,9 @@ func (c *Config) complete() error {
 	case c.Manifests != "" && c.Kubernetes != nil:
 		return fmt.Errorf("both kubernetes and manifests are set: objects come from one of them; remove the other")
 	}
-	if c.Probes.Address == "" && c.Kubernetes != nil {
-		c.Probes.Address = defaultProbes
+	if c.Kubernetes != nil {
+		c.Kubernetes.complete()
+		c.Probes.Address = cmp.Or(c.Probes.Address, defaultProbes)
 	}
 	if len(c.Modules) == 0 {
 		c.Modules = []ModuleConfig{{Name: DefaultModule, Source: ModuleSource{Builtin: DefaultModule}}}

@@ -35,7 +35,9 @@ type engine struct {
 	lastErr  error          // of the last attempt to write
 	conn     *openflow.Conn // nil while there is none
 
-	stale *stale // safe for use by others
+	// Safe for use by others.
+	stale   *stale
+	reports *reports
 }
 
 // task is a message to the engine.
@@ -56,7 +58,7 @@ func newEngine(log *slog.Logger, mustCommit []string, limits datapath.Limits) *e
 	e := &engine{
 		log: log, tasks: make(chan task, 64), inv: inv,
 		dp:     datapath.New(datapath.Options{Inventory: inv, Logger: log, Limits: limits}),
-		layers: map[string]*policy.Layer{}, waiting: map[string]struct{}{}, ready: make(chan struct{}), stale: newStale(),
+		layers: map[string]*policy.Layer{}, waiting: map[string]struct{}{}, ready: make(chan struct{}), stale: newStale(), reports: newReports(),
 	}
 	for _, m := range mustCommit {
 		e.waiting[m] = struct{}{}
@@ -195,7 +197,8 @@ func (e *engine) Commit(ctx context.Context, layer *policy.Layer, txn *policy.Tx
 	}
 	delta, module := txn.Delta(), layer.Module()
 	var before policy.Delta
-	var held, first bool
+	var held bool
+	var former *policy.Layer
 	return e.do(ctx, task{
 		alone: true,
 		change: func() error {
@@ -204,7 +207,7 @@ func (e *engine) Commit(ctx context.Context, layer *policy.Layer, txn *policy.Tx
 				return err
 			}
 			_, held = e.waiting[module]
-			first = e.layers[module] == nil
+			former = e.layers[module]
 			e.layers[module] = layer
 			delete(e.waiting, module)
 			return nil
@@ -212,6 +215,7 @@ func (e *engine) Commit(ctx context.Context, layer *policy.Layer, txn *policy.Tx
 		settle: func(err error) error {
 			if err = remembered(err); err == nil {
 				layer.Commit(txn)
+				e.reports.take(module, txn.Reports())
 				return nil
 			}
 			if undoErr := e.dp.Restore(before); undoErr != nil {
@@ -222,7 +226,7 @@ func (e *engine) Commit(ctx context.Context, layer *policy.Layer, txn *policy.Tx
 			if held {
 				e.waiting[module] = struct{}{}
 			}
-			if first {
+			if e.layers[module] = former; former == nil {
 				delete(e.layers, module)
 			}
 			return err
@@ -270,6 +274,26 @@ func (e *engine) DetachPod(ctx context.Context, namespace, name string) error {
 // written before.
 func (e *engine) Synced(ctx context.Context) error {
 	return e.do(ctx, task{change: func() error { e.synced = true; return nil }, settle: remembered})
+}
+
+// Await names the modules that must commit before anything is written, in place of
+// those named before. Once the node is open it changes nothing.
+func (e *engine) Await(ctx context.Context, modules []string) error {
+	return e.do(ctx, task{
+		change: func() error {
+			if e.opened {
+				return nil
+			}
+			clear(e.waiting)
+			for _, m := range modules {
+				if e.layers[m] == nil {
+					e.waiting[m] = struct{}{}
+				}
+			}
+			return nil
+		},
+		settle: remembered,
+	})
 }
 
 // waitReady refuses while the node is held, naming what it waits for.

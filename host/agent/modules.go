@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/abi/binary"
+	"github.com/sluice-net/sluice/host/catalog"
 	"github.com/sluice-net/sluice/host/plugin"
 )
 
@@ -20,11 +22,7 @@ func ModuleSpecs(modules []ModuleConfig, builtin func(string) ([]byte, error)) (
 		spec := plugin.Spec{
 			Name: m.Name, Order: m.Order*len(modules) + i, Path: m.Source.File, Digest: m.Source.Digest, Config: m.Config,
 			InsteadOf: m.InsteadOf, Rollout: plugin.Rollout(m.Rollout),
-			Grant: plugin.Grant{
-				Resources: []string{"*"},
-				Tiers:     []string{"admin", "network", "baseline"},
-				Actions:   []string{"allow", "deny", "reject", "pass"},
-			},
+			Grant: catalog.All(),
 		}
 		if m.Mode == Shadow {
 			spec.Mode = plugin.Shadow
@@ -32,7 +30,9 @@ func ModuleSpecs(modules []ModuleConfig, builtin func(string) ([]byte, error)) (
 		if m.Grant != nil {
 			spec.Grant = plugin.Grant{Resources: m.Grant.Resources, Tiers: m.Grant.Tiers, Actions: m.Grant.Actions}
 		}
+		spec.From = cmp.Or(m.Source.Builtin, m.Source.File, m.Source.OCI)
 		if m.Source.Builtin != "" {
+			spec.From = "builtin " + spec.From // as a PolicyModule's
 			wasm, err := builtin(m.Source.Builtin)
 			if err != nil {
 				return nil, fmt.Errorf("modules[%d].source.builtin: %w", i, err)

@@ -63,7 +63,7 @@ func newRig(t *testing.T) *rig {
 	r.wire()
 
 	r.ctx, r.cancel = context.WithCancel(t.Context())
-	a := &agent{log: slog.New(slog.NewTextHandler(t.Output(), nil)), metrics: newMetrics()}
+	a := &agent{log: slog.New(slog.NewTextHandler(t.Output(), nil)), metrics: newMetrics(), realising: newRealising()}
 	r.audit = filepath.Join(t.TempDir(), "audit.log")
 	a.Config.Audit.File = r.audit
 	a.engine = newEngine(a.log, nil, datapath.Limits{})

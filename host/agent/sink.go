@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/sluice-net/sluice/abi"
+	"github.com/sluice-net/sluice/host/api/v1alpha1"
 	"github.com/sluice-net/sluice/host/cluster"
 )
 
@@ -21,12 +22,32 @@ func (s sink) Apply(events []cluster.Event) {
 		s.a.log.Error("objects changed, and the bridge could not follow", "error", err)
 	}
 	objects := make([]abi.Event, 0, len(events))
+	modules := false
 	for _, e := range events {
+		if e.Resource == v1alpha1.PolicyModules {
+			modules = true
+			s.policyModule(e)
+			continue
+		}
+		if e.Op == cluster.Delete {
+			s.a.engine.reports.forget(e.Resource, e.Namespace, e.Name)
+		}
 		if e.Op == cluster.Delete || e.JSON != nil { // without, no module has asked for it
 			objects = append(objects, cluster.ModuleEvent(e))
 		}
 	}
 	s.a.supervisor.Deliver(objects)
+	if modules {
+		_ = s.a.engine.Await(s.ctx, s.a.catalog.Holds()) // only the end of ctx can prevent it
+	}
+}
+
+func (s sink) policyModule(e cluster.Event) {
+	if e.Op == cluster.Delete {
+		s.a.catalog.Delete(e.Name)
+		return
+	}
+	s.a.catalog.Put(e.Name, e.Generation, e.JSON)
 }
 
 // Synced implements cluster.Sink.
@@ -36,10 +57,16 @@ func (s sink) Synced() {
 }
 
 // Problems implements cluster.Sink.
-func (s sink) Problems(problems []cluster.Problem) { s.a.progress.setProblems(problems) }
+func (s sink) Problems(problems []cluster.Problem) {
+	s.a.progress.setProblems(problems)
+	s.a.realising.wake()
+}
 
 // Revision implements cluster.Sink.
-func (s sink) Revision(revision string) { s.a.progress.setRead(revision) }
+func (s sink) Revision(revision string) {
+	s.a.progress.setRead(revision)
+	s.a.realising.wake()
+}
 
 // progress is what is known of the source of objects.
 type progress struct {

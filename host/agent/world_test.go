@@ -167,7 +167,7 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(testLog{w.t}, nil))
-	w.a = &agent{Options: Options{Config: c, Logger: log}, log: log, metrics: newMetrics()}
+	w.a = &agent{Options: Options{Config: c, Logger: log}, log: log, metrics: newMetrics(), realising: newRealising()}
 	if err := w.a.build(w.ctx, w.host, w.db); err != nil {
 		w.t.Fatal(err)
 	}

@@ -89,6 +89,9 @@ func (a *Attacher) lookup(ctx context.Context, t *target) (*Attachment, error) {
 		at.undo, at.OFPort = m.undo, m.OFPort // the node looks as Sluice has made it, not as it was before
 		return at, nil
 	}
+	if len(veth.Others) > 0 {
+		a.opts.Logger.Warn("a Pod has devices that are not on the bridge: what it sends and gets there is not policed", "pod", t.pod.String(), "policed", t.ifName, "others", veth.Others)
+	}
 	if deviations := a.opts.Primary().Deviations(veth); len(deviations) > 0 {
 		a.opts.Logger.Warn("a Pod is not wired as the profile says, and is attached as it is", "pod", t.pod.String(),
 			"profile", a.opts.Primary().Name, "deviations", deviations)

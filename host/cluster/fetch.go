@@ -40,6 +40,17 @@ func (k *Kubernetes) Pod(ctx context.Context, namespace, name string) (*corev1.P
 	return i.event.Object.(*corev1.Pod).DeepCopy(), nil
 }
 
+// ConfigMap asks for a ConfigMap.
+func (k *Kubernetes) ConfigMap(ctx context.Context, namespace, name string) (*corev1.ConfigMap, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	object := &corev1.ConfigMap{}
+	if err := k.api.typed[""].Get().Resource("configmaps").Namespace(namespace).Name(name).Do(ctx).Into(object); err != nil {
+		return nil, fmt.Errorf("read ConfigMap %s/%s: %w", namespace, name, err)
+	}
+	return object, nil
+}
+
 func noSuchPod(namespace, name string) error {
 	return fmt.Errorf("the API server has no Pod %s/%s; try again if it was made a moment ago: %w",
 		namespace, name, apierrors.NewNotFound(schema.GroupResource{Resource: Pods}, name))

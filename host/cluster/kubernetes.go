@@ -24,6 +24,9 @@ type KubernetesOptions struct {
 	NodeName string
 	// Services makes Services and EndpointSlices be followed as well.
 	Services bool
+	// First are resources that are delivered whole, as if somebody watched them, and
+	// that belong to the first complete list.
+	First []string
 	// Logger is nil or where to write.
 	Logger *slog.Logger
 }
@@ -66,10 +69,14 @@ func NewKubernetes(options KubernetesOptions) (*Kubernetes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Kubernetes{
+	k := &Kubernetes{
 		options: options, log: options.Logger, api: api, ledger: newLedger(),
-		streams: map[string]*stream{}, claims: map[string]map[string]struct{}{},
-	}, nil
+		streams: map[string]*stream{}, claims: map[string]map[string]struct{}{"": {}},
+	}
+	for _, resource := range options.First {
+		k.claims[""][resource] = struct{}{}
+	}
+	return k, nil
 }
 
 // Run implements Source. It may be called once. It does not fail because the
@@ -101,10 +108,11 @@ func (k *Kubernetes) tell(ctx context.Context, sink Sink) {
 	var problems []Problem
 	var revision string
 	for {
-		batch := k.ledger.take(k.own())
+		batch := k.ledger.take(append(k.own(), k.options.First...))
 		if len(batch.events) > 0 {
 			sink.Apply(batch.events)
 		}
+		k.ledger.told(batch)
 		if !slices.Equal(batch.problems, problems) {
 			for _, p := range batch.problems {
 				if !slices.Contains(problems, p) {
@@ -122,7 +130,6 @@ func (k *Kubernetes) tell(ctx context.Context, sink Sink) {
 			synced = true
 			sink.Synced()
 		}
-		k.ledger.told(batch)
 		select {
 		case <-k.ledger.wake:
 		case <-ctx.Done():
@@ -204,6 +211,9 @@ func (k *Kubernetes) ensure(resource string) {
 // Versions are the resource versions up to which the objects of each resource
 // were handed to the sink.
 func (k *Kubernetes) Versions() map[string]string { return k.ledger.versionsTold() }
+
+// Count is how many objects of a resource are known.
+func (k *Kubernetes) Count(resource string) int { return k.ledger.count(resource) }
 
 // requestTime bounds one question to the API server.
 const requestTime = 10 * time.Second

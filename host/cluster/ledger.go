@@ -354,6 +354,15 @@ func (l *ledger) versionsTold() map[string]string {
 	return versions
 }
 
+func (l *ledger) count(resource string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.parts[resource]; p != nil {
+		return len(p.known)
+	}
+	return 0
+}
+
 // wait waits until done, which runs under mu, says so or fails.
 func (l *ledger) wait(ctx context.Context, done func() (bool, error)) error {
 	for {

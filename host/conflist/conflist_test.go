@@ -17,6 +17,15 @@ import (
 
 const ptp = `{"cniVersion":"1.0.0","name":"podnet","disableCheck":true,"plugins":[{"type":"ptp","mtu":9000,"ipam":{"type":"host-local","x":"<&>"}},{"type":"portmap","capabilities":{"portMappings":true}}]}`
 
+// The lists that the projects of the clouds' plugins ship (amazon-vpc-cni-k8s, misc/10-aws.conflist; azure-container-networking,
+// cni/azure-linux.conflist), as far as it matters here.
+const (
+	aws = `{"cniVersion":"0.4.0","name":"aws-cni","disableCheck":true,"plugins":[{"name":"aws-cni","type":"aws-cni","vethPrefix":"eni","mtu":"9001"},
+		{"name":"egress-cni","type":"egress-cni","enabled":"false"},{"type":"portmap","capabilities":{"portMappings":true},"snat":true}]}`
+	azure = `{"cniVersion":"0.3.0","name":"azure","plugins":[{"type":"azure-vnet","mode":"transparent","ipsToRouteViaHost":["169.254.20.10"],"ipam":{"type":"azure-vnet-ipam"}},
+		{"type":"portmap","capabilities":{"portMappings":true},"snat":true}]}`
+)
+
 func newInstaller(t *testing.T) (*Installer, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -67,6 +76,8 @@ func TestChainsBehindWhatTheRuntimeWouldTake(t *testing.T) {
 		{"a list", map[string]string{"10-a.conflist": ptp, "20-b.conflist": strings.Replace(ptp, "podnet", "other", 1)}, "podnet [ptp portmap sluice-cni]"},
 		{"a single plugin", map[string]string{"10-a.conf": `{"cniVersion":"0.4.0","name":"one","type":"ptp"}`}, "one [ptp sluice-cni]"},
 		{"an unreadable one before it", map[string]string{"07-x.conf": "{", "10-a.json": ptp}, "podnet [ptp portmap sluice-cni]"},
+		{"as EKS has it", map[string]string{"10-aws.conflist": aws}, "aws-cni [aws-cni egress-cni portmap sluice-cni]"},
+		{"as AKS has it", map[string]string{"10-azure.conflist": azure}, "azure [azure-vnet portmap sluice-cni]"},
 		{"other files", map[string]string{"06-readme.txt": "x", "10-a.conflist": ptp, "10-a.conflist.bak": "x"}, "podnet [ptp portmap sluice-cni]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -133,6 +144,8 @@ func TestRefusesWhatCannotBeChained(t *testing.T) {
 		{"bridge", "10-a.conflist", `{"cniVersion":"1.0.0","name":"n","plugins":[{"type":"bridge"}]}`, "behind the plugin bridge"},
 		{"ipvlan", "10-a.conf", `{"cniVersion":"1.0.0","name":"n","type":"ipvlan"}`, "behind the plugin ipvlan"},
 		{"macvlan", "10-a.conflist", `{"cniVersion":"1.0.0","name":"n","plugins":[{"type":"macvlan"},{"type":"tuning"}]}`, "behind the plugin macvlan"},
+		{"a mode with a bridge", "10-a.conflist", `{"cniVersion":"0.3.0","name":"n","plugins":[{"type":"azure-vnet","mode":"bridge"}]}`, `azure-vnet is in the mode "bridge"`},
+		{"a bridge by itself", "10-a.conflist", `{"cniVersion":"0.3.0","name":"n","plugins":[{"type":"azure-vnet"}]}`, `azure-vnet is in the mode ""`},
 		{"chained by hand", "10-a.conflist", `{"cniVersion":"1.0.0","name":"n","plugins":[{"type":"ptp"},{"type":"sluice-cni"}]}`, "has sluice-cni in it already"},
 		{"old version", "10-a.conflist", `{"cniVersion":"0.2.0","name":"n","plugins":[{"type":"ptp"}]}`, `cniVersion is "0.2.0"`},
 		{"no version", "10-a.conflist", `{"name":"n","plugins":[{"type":"ptp"}]}`, `cniVersion is ""`},
@@ -258,5 +271,23 @@ func TestInstallBinary(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(to); err != nil || len(entries) != 1 {
 		t.Errorf("left in the directory: %v, %v", entries, err)
+	}
+}
+
+func TestPluginsOfThePrimary(t *testing.T) {
+	i, dir := newInstaller(t)
+	if types, err := Plugins(dir, ""); err != nil || len(types) != 0 {
+		t.Errorf("of an empty directory: %q, %v", types, err)
+	}
+	write(t, dir, "10-aws.conflist", aws)
+	if _, err := i.Install(); err != nil {
+		t.Fatal(err)
+	}
+	if types, err := Plugins(dir, ""); err != nil || fmt.Sprint(types) != "[aws-cni egress-cni portmap]" {
+		t.Errorf("beside ours: %q, %v", types, err)
+	}
+	write(t, dir, "10-aws.conflist", "{")
+	if types, err := Plugins(dir, ""); err == nil {
+		t.Errorf("of a half-written list: %q", types)
 	}
 }

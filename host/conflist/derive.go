@@ -46,6 +46,10 @@ var unfit = map[string]string{
 	"ib-sriov-cni": "its interfaces have no end on the node",
 }
 
+// fitMode are plugins that give each Pod a routed veth in one mode only (azure-container-networking, network/network.go: by
+// itself azure-vnet tunnels through a bridge).
+var fitMode = map[string]string{"azure-vnet": "transparent"}
+
 // list is a CNI configuration as it is, with all keys that this package does not know.
 type list = map[string]json.RawMessage
 
@@ -91,6 +95,9 @@ func derive(file string, text []byte, socket string) ([]byte, error) {
 		}
 		if why, is := unfit[kind]; is {
 			return nil, &Refused{file, fmt.Sprintf("Sluice cannot be chained behind the plugin %s: %s", kind, why), "use a primary plugin that makes a routed veth for each Pod, such as ptp"}
+		}
+		if mode, is := fitMode[kind]; is && stringOf(p["mode"]) != mode {
+			return nil, &Refused{file, fmt.Sprintf("the plugin %s is in the mode %q, in which Pods have no routed veth", kind, stringOf(p["mode"])), fmt.Sprintf("set its mode to %q", mode)}
 		}
 	}
 	if stringOf(l["name"]) == "" {

@@ -27,8 +27,8 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 	m := of.MatchOf
 	flows := []of.Flow{
 		// What the gateway sends was routed by the host: it is believed.
-		base(Classify, prioHigh, m(of.InPort.Is(uint64(gw.OFPort)), ip4), uint8(Conntrack)),
-		base(Classify, prioHigh, m(of.InPort.Is(uint64(gw.OFPort)), ip6), uint8(Conntrack)),
+		base(Classify, prioHigh, m(of.InPort.Is(uint64(gw.OFPort)), ip4), uint8(Conntrack), fromGateway()),
+		base(Classify, prioHigh, m(of.InPort.Is(uint64(gw.OFPort)), ip6), uint8(Conntrack), fromGateway()),
 
 		// A Pod has no business with the node's loopback addresses, which the gateway
 		// may have to take answers to (attach.Gateway.Loopback).
@@ -87,6 +87,11 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 	// or answers that it must be.
 	flows = append(flows, base(Output, prioNarrow, m(append(podToPod, flag(bitTooLarge))...), 0,
 		of.SetField(of.EthDst.MAC(gw.MAC)), of.Output(gw.OFPort)))
+	// The host may have led a Pod's packet to another Pod of the node: kube-proxy does,
+	// for a Service that the bridge does not serve. What comes back has to pass it as
+	// well, or the first Pod would hear from somebody whom it does not know.
+	flows = append(flows, base(Output, prioSelf, m(append(podToPod, state(ctTracked|ctReply, ctTracked|ctReply),
+		of.CTMark.Masked(markGateway, markGateway))...), 0, of.SetField(of.EthDst.MAC(gw.MAC)), of.Output(gw.OFPort)))
 	for _, ip := range []of.Clause{ip4, ip6} {
 		flows = append(flows,
 			base(Output, prioMiddle, m(append(podToPod, ip)...), 0, of.DecTTL(), of.OutputField(regOutPort)))
@@ -109,11 +114,15 @@ func baselineFlows(gw Gateway, told bool) []of.Flow {
 	return flows
 }
 
-// commit records a connection, with a mark if its replies are to be translated.
+func fromGateway() of.Action {
+	return of.SetField(regFlags.Masked(1<<bitFromGateway, 1<<bitFromGateway))
+}
+
+// commit records a connection, with marks that say which way its replies go.
 func commit() of.Action {
 	return of.CT{
 		Commit: true, Zone: Zone, Table: uint8(Reverse),
-		Exec: []of.Action{of.Move(regFlags, bitService, of.CTMark, 0, 1)},
+		Exec: []of.Action{of.Move(regFlags, bitService, of.CTMark, 0, 2)},
 	}
 }
 

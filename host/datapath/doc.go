@@ -54,7 +54,8 @@
 //
 //	number  what is in it                                    who writes      translates
 //	0x51ce  every connection, as policy judges it; ct_mark   Commit          nothing
-//	        1: a Service's, so replies are translated
+//	        1: a Service's, so replies are translated; 2: from
+//	        the gateway, so replies go there
 //	0x51cf  local Pod -> Service                             Balance's       destination: backend
 //	                                                         groups, Backend
 //	0x51d0  a Pod -> itself, through a Service               Reverse         source: HairpinAddresses

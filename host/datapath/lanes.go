@@ -11,21 +11,22 @@ import (
 // level is a rank of rules within a tier and direction: all rules of one level
 // do the same thing, so it does not matter which of them a packet meets.
 type level struct {
-	order    int   // of the module in its tier; lower is asked first
-	priority int32 // of the rule; higher is asked first
-	rank     uint8 // of the action; lower is asked first
-	silent   bool  // rules that log are asked first, or a silent one that does the same would hide them
+	order    int    // of the module in its tier; lower is asked first
+	module   string // of modules of one order, the name that sorts first is
+	priority int32  // of the rule; higher is asked first
+	rank     uint8  // of the action; lower is asked first
+	silent   bool   // rules that log are asked first, or a silent one that does the same would hide them
 }
 
 func levelOf(r *rule) level {
 	return level{
-		order: r.order, priority: r.spec.Priority, rank: actionRank(r.spec.Action),
+		order: r.order, module: r.key.Module, priority: r.spec.Priority, rank: actionRank(r.spec.Action),
 		silent: !r.logs(),
 	}
 }
 
 func compareLevels(a, b level) int {
-	return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(b.priority, a.priority), cmp.Compare(a.rank, b.rank), cmp.Compare(loudness(a), loudness(b)))
+	return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.module, b.module), cmp.Compare(b.priority, a.priority), cmp.Compare(a.rank, b.rank), cmp.Compare(loudness(a), loudness(b)))
 }
 
 func loudness(l level) int {

@@ -112,7 +112,8 @@ const (
 	bitRefuse          = 5 // denied, and the sender is to be told
 	bitTooLarge        = 6 // it does not fit the receiving Pod's MTU
 	bitService         = 7 // its destination was a Service's until the bridge translated it
-	bitHairpin         = 8 // a Pod talks to itself through a Service
+	bitFromGateway     = 8 // the host sent it
+	bitHairpin         = 9 // a Pod talks to itself through a Service
 )
 
 // flag is the clause "this bit of regFlags is set".
@@ -135,9 +136,12 @@ const (
 	HairpinZone = 0x51d0 // connections of Pods to themselves through a Service
 )
 
-// markService is the bit of ct_mark that a connection in Zone has if its replies
-// are to be translated back.
-const markService = 1
+// The bits of ct_mark of a connection in Zone, in the order of bitService and
+// bitFromGateway, of which they are copies.
+const (
+	markService = 1 // its replies are to be translated back
+	markGateway = 2 // the host opened it, or turned it round: so it gets the replies
+)
 
 // Ethernet types.
 const (

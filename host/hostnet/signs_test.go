@@ -60,3 +60,17 @@ func TestAllowRules(t *testing.T) {
 		t.Errorf("eni2: %v", err)
 	}
 }
+
+func TestOtherDevicesOfAPodAreNamed(t *testing.T) {
+	n := newNode(t)
+	if len(n.veth.Others) != 0 {
+		t.Errorf("a Pod with one device has %q besides", n.veth.Others)
+	}
+	ipIn(t, n.pod, `
+		link add second type veth peer name down0
+		link set second up`)
+	v, err := n.FindVeth(n.pod, "eth0")
+	if err != nil || len(v.Others) != 1 || v.Others[0] != "second" {
+		t.Errorf("others %q, %v; want second", v.Others, err)
+	}
+}

@@ -22,6 +22,8 @@ type Veth struct {
 	PodMAC   net.HardwareAddr
 	// PodAddresses are the addresses of the Pod's end, link-local ones left out.
 	PodAddresses []netip.Addr
+	// Others are the Pod's further devices that are up, its loopback device left out.
+	Others []string
 	// Loopback: the node's end takes answers to the node's loopback addresses, as the plugin portmap asks for where a port
 	// of the node leads to the Pod (ip-sysctl.rst, route_localnet).
 	Loopback bool
@@ -93,6 +95,9 @@ func (h *Host) FindVeth(netnsPath, ifName string) (*Veth, error) {
 	}
 	if v.PodGateways, err = gatewaysOf(pod, inside); err != nil {
 		return nil, fmt.Errorf("read the routes of %s in %s: %w", ifName, netnsPath, err)
+	}
+	if v.Others, err = othersOf(pod, inside); err != nil {
+		return nil, fmt.Errorf("list the devices in %s: %w", netnsPath, err)
 	}
 	if v.Loopback, err = h.takesLoopback(v.Name); err != nil {
 		return nil, err
@@ -213,6 +218,21 @@ func addressesOf(nl *netlink.Handle, link netlink.Link, keep func(netip.Addr) bo
 		}
 	}
 	return result, nil
+}
+
+func othersOf(nl *netlink.Handle, link netlink.Link) ([]string, error) {
+	list, err := complete(nl.LinkList)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, other := range list {
+		attrs := other.Attrs()
+		if attrs.Index != link.Attrs().Index && attrs.Flags&net.FlagUp != 0 && attrs.Flags&net.FlagLoopback == 0 {
+			names = append(names, attrs.Name)
+		}
+	}
+	return names, nil
 }
 
 func gatewaysOf(nl *netlink.Handle, link netlink.Link) ([]netip.Addr, error) {

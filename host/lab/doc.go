@@ -2,9 +2,10 @@
 // so that policy can be tried on real packets without Kubernetes.
 //
 // A lab has one namespace per node, each with its own Open vSwitch instance and
-// its own sluice-agent; one namespace per Pod, wired by a real primary CNI
-// plugin (ptp with host-local) and then by sluice-cni; a router that the nodes
-// share; and an external host behind it. The lab knows the product only by its
+// its own sluice-agent; one namespace per Pod, wired by a primary CNI plugin and
+// then by sluice-cni; a router that the nodes share; and an external host behind
+// it. The primary is the real ptp with host-local, or a plugin of the lab's own
+// (lab-routed) that wires nodes and Pods as those of a cloud. The lab knows the product only by its
 // programs: their command lines, their sockets and the CNI protocol.
 //
 // It promises: everything that belongs to one lab lies in one directory and in

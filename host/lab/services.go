@@ -111,6 +111,8 @@ func (l *Lab) serviceProbes() []ProbeSpec {
 	if l.options.PolicyFree || l.options.WithoutServices {
 		return nil
 	}
+	l.listening.Lock()
+	defer l.listening.Unlock()
 	var specs []ProbeSpec
 	for _, p := range l.pods {
 		if p.plan.HostNetwork {
@@ -119,11 +121,10 @@ func (l *Lab) serviceProbes() []ProbeSpec {
 		from := end{p.plan.Key(), p.ns, p.plan.Addresses}
 		for _, s := range l.plan.Services {
 			for _, port := range s.Ports {
-				if port.Protocol == "SCTP" && hasSCTP() != nil {
-					continue
-				}
 				for _, address := range s.Addresses {
-					if from.speaks(address) {
+					if reason := l.cannotListen(&listener{owner: s.Key(), address: address, port: port}); reason != "" {
+						l.skip(&listener{owner: s.Key(), address: address, port: port}, reason)
+					} else if from.speaks(address) {
 						specs = append(specs, ProbeSpec{from.name, s.Key(), address, port.Protocol, port.Number})
 					}
 				}

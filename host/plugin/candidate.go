@@ -96,7 +96,7 @@ func (m *Module) cutOver(ctx context.Context, c *candidate) error {
 	if err := c.catchUp(); err != nil {
 		return err
 	}
-	if c.base != m.commits || c.txn.used {
+	if m.inherit() || c.base != m.commits || c.txn.used {
 		if err := c.txn.restage(); err != nil {
 			return err
 		}

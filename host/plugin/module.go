@@ -30,12 +30,15 @@ type Module struct {
 
 	mu     sync.Mutex
 	view   view
+	former *Module // what is in force until this one takes over; usually nil
 	config json.RawMessage
 
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
 
-	readings    chan reading
+	readings    chan reading // replaced by read
+	endReading  context.CancelFunc
+	updates     chan update
 	candidates  chan *candidate
 	reconfigure chan struct{}
 	acceptances chan acceptance
@@ -88,7 +91,7 @@ func newModule(s *Supervisor, spec Spec, layer *policy.Layer, limits abi.Limits)
 		log:         s.options.Logger.With("module", spec.Name),
 		now:         time.Now,
 		config:      slices.Clone(spec.Config),
-		readings:    make(chan reading),
+		updates:     make(chan update),
 		candidates:  make(chan *candidate),
 		reconfigure: make(chan struct{}, 1),
 		acceptances: make(chan acceptance),
@@ -111,15 +114,27 @@ func stopped() *time.Timer {
 // begin starts the module's goroutines.
 func (m *Module) begin(ctx context.Context) {
 	ctx, m.cancel = context.WithCancel(ctx)
+	m.read(ctx)
 	m.workers.Go(func() { m.run(ctx) })
+}
+
+// read begins to read the module's bytes from where the spec says, and ends any
+// reading from elsewhere.
+func (m *Module) read(ctx context.Context) {
+	if m.endReading != nil {
+		m.endReading()
+	}
+	ctx, m.endReading = context.WithCancel(ctx)
+	m.readings = make(chan reading) // what is on its way from elsewhere is not heard
+	spec, readings := m.spec, m.readings
 	m.workers.Go(func() {
 		switch {
-		case m.spec.Fetch != nil:
-			fetchModule(ctx, m.spec.Fetch, m.readings)
-		case m.spec.Path != "":
-			watchFile(ctx, m.spec.Path, m.readings)
+		case spec.Fetch != nil:
+			fetchModule(ctx, spec.Fetch, readings)
+		case spec.Path != "":
+			watchFile(ctx, spec.Path, readings)
 		default:
-			send(ctx, m.readings, reading{wasm: m.spec.Wasm})
+			send(ctx, readings, reading{wasm: spec.Wasm})
 		}
 	})
 }
@@ -128,6 +143,9 @@ func (m *Module) begin(ctx context.Context) {
 func (m *Module) stop() {
 	m.cancel()
 	m.workers.Wait()
+	if former := m.heirTo(); former != nil {
+		former.stop()
+	}
 }
 
 // configure takes a configuration that the generation in force understands.
@@ -199,6 +217,8 @@ func (m *Module) run(ctx context.Context) {
 				m.current.config, m.current.stale = m.configuration(), true
 				m.serve(ctx)
 			}
+		case u := <-m.updates:
+			m.update(ctx, u)
 		case a := <-m.acceptances:
 			m.accept(ctx, a)
 		case <-died:

@@ -91,6 +91,9 @@ type Spec struct {
 	Wasm []byte // a module that never changes, such as one embedded in the agent
 	// Fetch gets a module that never changes from somewhere that may not answer.
 	Fetch Fetch
+	// From names where the bytes come from. An Update that names another place, or
+	// another digest, makes them be read from there.
+	From string
 	// Digest, "sha256:...", is the only one that may be loaded; empty: any.
 	Digest string
 

@@ -34,6 +34,7 @@ func (m *Module) take(ctx context.Context, r reading) {
 		} else if again {
 			m.forgive()
 		}
+		m.reconcileConfig()
 		return
 	}
 	i := &image{digest: digest, wasm: r.wasm}
@@ -42,6 +43,11 @@ func (m *Module) take(ctx context.Context, r reading) {
 	}
 	m.newest, i.number = digest, m.numbers
 	err := i.verify(m.spec.Grant, m.limits)
+	if i.resources != nil {
+		m.mu.Lock()
+		m.view.mayWatch = i.resources
+		m.mu.Unlock()
+	}
 	if err == nil {
 		if err = CheckConfig(i.manifest, m.configuration()); err != nil {
 			m.misconfigured = r.wasm

@@ -1,6 +1,8 @@
 package plugin
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,8 +126,11 @@ func (t *tally) read() counts {
 // Status of the module. It waits for nothing that the module does.
 func (m *Module) Status() Status {
 	m.mu.Lock()
-	s, running := m.view.Status, m.view.running
+	s, running, former := m.view.Status, m.view.running, m.former
 	m.mu.Unlock()
+	if former != nil {
+		return former.statusUntil(s)
+	}
 	c := m.tally.read()
 	s.Batches, s.Requests, s.Refused, s.LastRefusal = c.batches, c.requests, c.refused, c.lastRefusal
 	s.Commits, s.LastCommit, s.Restarts, s.Reloads = c.commits, c.lastCommit, c.restarts, c.reloads
@@ -147,6 +152,7 @@ type view struct {
 	running   *generation     // only its process and feed may be used
 	manifest  *abi.Manifest   // of what serves; nil: nothing does yet
 	resources map[string]bool // that the generation that serves is told of
+	mayWatch  map[string]bool // that the one read last would be
 	// quiet means that, as far as the module's goroutine knows, there is nothing
 	// left to do but wait for events.
 	quiet bool
@@ -195,6 +201,23 @@ func (m *Module) unsettle() {
 	m.mu.Lock()
 	m.view.quiet = false
 	m.mu.Unlock()
+}
+
+// Behind returns the resources of which some enforced module has not handled
+// everything that was delivered, sorted. It answers at once.
+func (s *Supervisor) Behind() []string {
+	behind := map[string]struct{}{}
+	for _, m := range s.inOrder() {
+		if done, lastError := m.settled(); m.spec.Mode == Shadow || done && lastError == "" {
+			continue
+		}
+		m.mu.Lock()
+		for resource := range m.view.mayWatch {
+			behind[resource] = struct{}{}
+		}
+		m.mu.Unlock()
+	}
+	return slices.Sorted(maps.Keys(behind))
 }
 
 // settled reports whether everything that was delivered has been handled, or

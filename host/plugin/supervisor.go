@@ -68,14 +68,21 @@ func (s *Supervisor) Add(spec Spec) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return errors.New("the supervisor is closed")
-	case s.modules[spec.Name] != nil:
+	if s.modules[spec.Name] != nil {
 		return fmt.Errorf("module %q: there is one of this name already: remove it first", spec.Name)
+	}
+	return s.begin(spec, granted, nil)
+}
+
+// begin starts a module, which may be the heir to one of the same name. The caller
+// holds mu.
+func (s *Supervisor) begin(spec Spec, granted policy.Grant, former *Module) error {
+	if s.closed {
+		return errors.New("the supervisor is closed")
 	}
 	limits := overlay(spec.Grant.Limits, s.options.Limits)
 	m := newModule(s, spec, policy.NewLayer(spec.Name, spec.Order, granted, policy.LimitsOf(limits)), limits)
+	m.former = former
 	s.modules[spec.Name] = m
 	m.begin(s.ctx)
 	return nil
@@ -117,9 +124,9 @@ func (s *Supervisor) Remove(ctx context.Context, name string) error {
 		return fmt.Errorf("module %q: there is none of this name", name)
 	}
 	m.stop()
-	if m.spec.Mode == Shadow {
-		m.layer.Commit(m.layer.Begin(true))
-	} else if err := s.options.Committer.Commit(ctx, m.layer, m.layer.Begin(true)); err != nil {
+	if layer := m.standing().layer; m.spec.Mode == Shadow {
+		layer.Commit(layer.Begin(true))
+	} else if err := s.options.Committer.Commit(ctx, layer, layer.Begin(true)); err != nil {
 		return fmt.Errorf("module %q: taking its policy out of force: %w", name, err)
 	}
 	s.mu.Lock()
@@ -198,7 +205,7 @@ func (s *Supervisor) Layers() []*policy.Layer {
 	var list []*policy.Layer
 	for _, m := range s.inOrder() {
 		if m.spec.Mode == Enforce {
-			list = append(list, m.layer)
+			list = append(list, m.standing().layer)
 		}
 	}
 	return list
@@ -216,7 +223,7 @@ func (s *Supervisor) Shadows() []ShadowLayer {
 	var list []ShadowLayer
 	for _, m := range s.inOrder() {
 		if m.spec.Mode == Shadow {
-			list = append(list, ShadowLayer{m.layer, m.spec.InsteadOf})
+			list = append(list, ShadowLayer{m.standing().layer, m.spec.InsteadOf})
 		}
 	}
 	return list

@@ -114,7 +114,7 @@ func (t *Txn) compare() *Delta {
 		sets[name] = edit.whole()
 	}
 	d.PutSets, d.DeleteSets = diff(t, t.base.sets, sets, reset, func(a, b *Set) bool { return SameSet(a.Spec, b.Spec) }, func(s Set) Key { return s.Key })
-	d.PutRules, d.DeleteRules = diff(t, t.base.rules, t.rules, reset, func(a, b *Rule) bool { return SameRule(&a.Spec, &b.Spec) }, func(r Rule) Key { return r.Key })
+	d.PutRules, d.DeleteRules = diff(t, t.base.rules, t.rules, reset, func(a, b *Rule) bool { return a.Order == b.Order && SameRule(&a.Spec, &b.Spec) }, func(r Rule) Key { return r.Key })
 	d.PutIsolations, d.DeleteIsolations = diff(t, t.base.isolations, t.isolations, reset, func(a, b *Isolation) bool { return SameIsolation(&a.Spec, &b.Spec) }, func(i Isolation) Key { return i.Key })
 	return d
 }

@@ -100,6 +100,16 @@ func (t *Txn) Preview() *Layer {
 	return after
 }
 
+// Inherit makes a layer that holds nothing hold what another of the same module
+// does, which is never committed to again. The first transaction, with a reset, is
+// then the difference between the two.
+func (l *Layer) Inherit(from *Layer) {
+	if l.module != from.module {
+		panic("policy: layer " + l.module + " inherits from " + from.module)
+	}
+	l.now.Store(from.now.Load())
+}
+
 // Commit makes the transaction the state in force. It panics if the
 // transaction is another layer's or the layer was committed to since Begin:
 // what was validated would not be what comes into force.

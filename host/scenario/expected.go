@@ -49,8 +49,8 @@ func (p Probe) port() string { return fmt.Sprintf("%d/%s", p.Port, p.Protocol) }
 // "*" alone stands for every end, "*" as port for every port. OUTCOME is allow,
 // deny, or any where the answer is left open; to a Service also some, where some of
 // its backends may be reached. After a "=" it names who answers, all of them, with
-// commas between: "allow=shop/a,shop/b". FAMILY is v4 or v6, both if it is missing. The first line that fits a probe decides; a line that fits none is a
-// mistake.
+// commas between: "allow=shop/a,shop/b". FAMILY is v4 or v6, both if it is missing.
+// The first line that fits a probe decides; a line that fits none is a mistake.
 type Expected struct {
 	path  string
 	lines []line

@@ -22,8 +22,8 @@ func TestScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(folders) < 24 {
-		t.Fatalf("%d scenarios in testdata, there should be 24 at least", len(folders))
+	if len(folders) < 36 {
+		t.Fatalf("%d scenarios in testdata, there should be 36 at least", len(folders))
 	}
 	binaries := programs(t, false)
 	for _, folder := range folders {

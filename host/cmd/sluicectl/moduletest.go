@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-net/sluice/host/plugin"
 	"github.com/sluice-net/sluice/host/scenario"
 	"github.com/sluice-net/sluice/host/verdict"
+	"github.com/sluice-net/sluice/sdk/toolchain"
 )
 
 // ScenarioResult is one scenario of `module test`.
@@ -40,10 +41,11 @@ type testFlags struct {
 func moduleTestCommand() *cobra.Command {
 	var f testFlags
 	c := &cobra.Command{
-		Use:   "test MODULE [--scenarios DIR]",
+		Use:   "test (MODULE | DIR) [--scenarios DIR]",
 		Short: "Hold a module against its scenarios, without sending packets",
 		Long: `Let a module handle the manifests of each scenario in its real sandbox, and compare what policy says
-of every connection with what the scenario expects. A scenario is a folder with manifests (*.yaml), a
+of every connection with what the scenario expects. Of a folder with a module's source its own tests are run
+first, in its language's way, and then it is built. A scenario is a folder with manifests (*.yaml), a
 file "expected" and, if the module needs one, its configuration in "config.json":
 
     FROM -> TO PORT/PROTOCOL OUTCOME [FAMILY]   # comment
@@ -56,12 +58,15 @@ is allow, deny or any; FAMILY is v4 or v6. "sluicectl lab run" tries the same fo
 
 ` + moduleHelp + `
 
-Exit codes: 0 all is as expected, 1 something is not, 2 nothing could be tested.`,
-		Example: "  sluicectl module test web.wasm --scenarios scenarios/\n  sluicectl module test networkpolicy --scenarios tests/lab/testdata -o json",
+Exit codes: 0 all is as expected, 1 something is not, 2 nothing could be tested, 3 a compiler is missing.`,
+		Example: "  sluicectl module test web.wasm --scenarios scenarios/\n  sluicectl module test modules/quarantine\n  sluicectl module test networkpolicy --scenarios tests/lab/testdata -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			results, err := f.run(c.Context(), args[0], c.ErrOrStderr())
 			if err != nil {
+				if _, has := errors.AsType[*codedError](err); has {
+					return err
+				}
 				return &codedError{2, err}
 			}
 			if f.output == "json" {
@@ -85,7 +90,7 @@ Exit codes: 0 all is as expected, 1 something is not, 2 nothing could be tested.
 		},
 	}
 	f.add(c)
-	c.Flags().StringVar(&f.scenarios, "scenarios", "scenarios", "folder of scenarios, each a folder")
+	c.Flags().StringVar(&f.scenarios, "scenarios", "", "folder of scenarios, each a folder (default: scenarios, in the module's folder)")
 	c.Flags().StringVarP(&f.output, "output", "o", "table", `"table" or "json"`)
 	return c
 }
@@ -94,9 +99,12 @@ func (f *testFlags) run(ctx context.Context, text string, progress io.Writer) ([
 	if err := checkOutput(f.output, "table", "json"); err != nil {
 		return nil, err
 	}
-	m, err := f.registry.get(ctx, text, artifact.Options{})
+	m, err := f.module(ctx, text, progress)
 	if err != nil {
 		return nil, err
+	}
+	if f.scenarios == "" {
+		f.scenarios = "scenarios"
 	}
 	folders, err := filepath.Glob(filepath.Join(f.scenarios, "*", scenario.File))
 	if err != nil {
@@ -118,6 +126,30 @@ func (f *testFlags) run(ctx context.Context, text string, progress io.Writer) ([
 		results = append(results, r)
 	}
 	return results, nil
+}
+
+// module gets the module; of a folder of source it runs the module's own tests
+// and builds it.
+func (f *testFlags) module(ctx context.Context, text string, progress io.Writer) (module, error) {
+	if !isSource(text) {
+		return f.registry.get(ctx, text, artifact.Options{})
+	}
+	if f.scenarios == "" {
+		f.scenarios = filepath.Join(text, "scenarios")
+	}
+	if err := toolchain.Test(ctx, text, progress); err != nil {
+		return module{}, coded(err)
+	}
+	scratch, err := os.MkdirTemp("", "sluice-module-")
+	if err != nil {
+		return module{}, err
+	}
+	defer os.RemoveAll(scratch)
+	built, err := build(ctx, text, filepath.Join(scratch, "module.wasm"), progress)
+	if err != nil {
+		return module{}, err
+	}
+	return f.registry.get(ctx, built.File, artifact.Options{})
 }
 
 func (f *testFlags) one(ctx context.Context, m module, folder string, progress io.Writer) (ScenarioResult, error) {

@@ -225,6 +225,20 @@ func (w writer) apply(manifest string, args ...any) *unstructured.Unstructured {
 	return written
 }
 
+// get reads an object.
+func (w writer) get(group, version, resource, namespace, name string) *unstructured.Unstructured {
+	w.t.Helper()
+	r := dynamic.ResourceInterface(w.client.Resource(schema.GroupVersionResource{Group: group, Version: version, Resource: resource}))
+	if namespace != "" {
+		r = w.client.Resource(schema.GroupVersionResource{Group: group, Version: version, Resource: resource}).Namespace(namespace)
+	}
+	o, err := r.Get(w.t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
 func (w writer) delete(manifest string, args ...any) {
 	w.t.Helper()
 	o, now := objectOf(w.t, manifest, args...), int64(0)

@@ -15,7 +15,7 @@ import (
 
 const (
 	namespace = `{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {team: a}, annotations: {policy.sluice.dev/audit-logging: "true", other: x}}}`
-	node      = `{apiVersion: v1, kind: Node, metadata: {name: %s, labels: {zone: z}}, status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}}`
+	aNode     = `{apiVersion: v1, kind: Node, metadata: {name: %s, labels: {zone: z}}, status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}}`
 	pod       = `{apiVersion: v1, kind: Pod, metadata: {namespace: %s, name: %s, labels: {app: %s}, annotations: {long: text}},
   spec: {nodeName: %s, containers: [{name: c, image: x, env: [{name: A, value: b}], ports: [{name: http, containerPort: 8080}, {containerPort: 9}]}]},
   status: {phase: Running, podIP: 10.1.0.1, podIPs: [{ip: 10.1.0.1}]}}`
@@ -33,7 +33,7 @@ func TestSource(t *testing.T) {
 	api := apitest.Start(t)
 	w := newWriter(t, api.Admin())
 	w.apply(namespace, "shop")
-	w.apply(node, "here")
+	w.apply(aNode, "here")
 	w.apply(pod, "shop", "web", "web", "here")
 	w.apply(policy, "shop", "p")
 	config := connect(t, api.Admin())

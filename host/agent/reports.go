@@ -1,0 +1,78 @@
+package agent
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sluice-net/sluice/abi"
+)
+
+// reports are what modules say to the authors of policy objects, of transactions
+// that are in force.
+type reports struct {
+	mu   sync.Mutex
+	said map[reportKey]abi.Condition
+}
+
+type reportKey struct{ resource, namespace, name, module string }
+
+// object is "networkpolicies.networking.k8s.io shop/web".
+func (k reportKey) object() string {
+	return k.resource + " " + strings.TrimPrefix(k.namespace+"/"+k.name, "/")
+}
+
+// saying is one of them.
+type saying struct {
+	reportKey
+	abi.Condition
+}
+
+func newReports() *reports { return &reports{said: map[reportKey]abi.Condition{}} }
+
+// take keeps what has something to say: of an object that is in force as written
+// there is nothing to remember.
+func (r *reports) take(module string, said []abi.Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range said {
+		k := reportKey{one.Object.Resource, one.Object.Namespace, one.Object.Name, module}
+		if one.Condition.True && one.Condition.Message == "" {
+			delete(r.said, k)
+		} else {
+			r.said[k] = one.Condition
+		}
+	}
+}
+
+// forget takes note of the end of an object.
+func (r *reports) forget(resource, namespace, name string) {
+	r.drop(func(k reportKey) bool { return k.resource == resource && k.namespace == namespace && k.name == name })
+}
+
+// keepOnly forgets what modules said that run no longer.
+func (r *reports) keepOnly(modules map[string]bool) {
+	r.drop(func(k reportKey) bool { return !modules[k.module] })
+}
+
+func (r *reports) drop(which func(reportKey) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.said, func(k reportKey, _ abi.Condition) bool { return which(k) })
+}
+
+// list is all of them, by object and module.
+func (r *reports) list() []saying {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]saying, 0, len(r.said))
+	for k, c := range r.said {
+		list = append(list, saying{k, c})
+	}
+	slices.SortFunc(list, func(a, b saying) int {
+		return cmp.Or(cmp.Compare(a.object(), b.object()), cmp.Compare(a.module, b.module))
+	})
+	return list
+}
