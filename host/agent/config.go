@@ -129,6 +129,9 @@ type SandboxConfig struct {
 	Path string `json:"path,omitempty"`
 	// LoadTimeoutSeconds bounds compiling and starting a module. Default 30.
 	LoadTimeoutSeconds int `json:"loadTimeoutSeconds,omitempty"`
+	// RecordingDir gets the last batches of modules that fail. Default
+	// /var/lib/sluice/recordings.
+	RecordingDir string `json:"recordingDir,omitempty"`
 }
 
 // ModuleConfig is one module. Modules are asked in the order of Order, then of
@@ -244,6 +247,7 @@ func (c *Config) complete() error {
 		{&c.OVS.Bridge, "br-sluice"},
 		{&c.OVS.Gateway, "sluice-gw0"},
 		{&c.OVS.Datapath, DatapathAuto},
+		{&c.Sandbox.RecordingDir, "/var/lib/sluice/recordings"},
 	}
 	for _, d := range defaults {
 		if *d.field == "" {

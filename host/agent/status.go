@@ -48,6 +48,7 @@ type ModuleStatus struct {
 	Version    string    `json:"version"`
 	LastError  string    `json:"lastError,omitempty"`
 	Refusal    string    `json:"lastRefusal,omitempty"`
+	Recording  string    `json:"recording,omitempty"`  // file with the last batches of the generation that failed last
 	Refused    uint64    `json:"refused,omitempty"`    // calls of emit that were answered with an error
 	NotGranted []string  `json:"notGranted,omitempty"` // what its manifest asks for and the operator does not grant
 	PID        int       `json:"pid"`
@@ -72,7 +73,7 @@ type ModuleStatus struct {
 func moduleStatus(s plugin.Status) ModuleStatus {
 	return ModuleStatus{
 		Name: s.Name, Mode: s.Mode.String(), State: string(s.State), Since: s.Since, Generation: s.Generation, Digest: s.Digest, Newest: s.Newest, Version: s.Version,
-		LastError: s.LastError, Refusal: s.LastRefusal, Refused: s.Refused, NotGranted: s.NotGranted, PID: s.PID, RSSBytes: s.RSS, CPUMillis: s.CPU.Milliseconds(),
+		LastError: s.LastError, Refusal: s.LastRefusal, Recording: s.Recording, Refused: s.Refused, NotGranted: s.NotGranted, PID: s.PID, RSSBytes: s.RSS, CPUMillis: s.CPU.Milliseconds(),
 		Rules: s.Rules, Sets: s.Sets, Addresses: s.Addresses, Batches: s.Batches, Requests: s.Requests, Commits: s.Commits,
 		Restarts: s.Restarts, Reloads: s.Reloads, BatchMS: float64(s.LastBatch.Microseconds()) / 1000,
 		Rollbacks: s.Rollbacks, Rejected: s.Rejected,
@@ -108,6 +109,7 @@ func (a *agent) adminServer() *observe.Server {
 	s.Handle("/v1/modules/diff", a.diff)
 	a.handleActions(s)
 	s.Handle("/v1/rules", a.rules)
+	s.Handle("/v1/modules/recording", a.recording)
 	s.Handle("/v1/services", a.list)
 	return s
 }

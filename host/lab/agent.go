@@ -40,6 +40,7 @@ type agentConfig struct {
 	Sandbox     struct {
 		Path               string `json:"path"`
 		LoadTimeoutSeconds int    `json:"loadTimeoutSeconds"`
+		RecordingDir       string `json:"recordingDir"`
 	} `json:"sandbox"`
 	Services struct {
 		Enabled bool `json:"enabled"`
@@ -85,6 +86,7 @@ func newAgent(l *Lab, n *node) (*Agent, error) {
 	config.CNISocket = a.CNISocket()
 	config.AdminSocket = a.AdminSocket()
 	config.Sandbox.Path = l.options.Binaries.Sandbox
+	config.Sandbox.RecordingDir = filepath.Join(l.dir, "recordings")
 	config.Sandbox.LoadTimeoutSeconds = int(patience.Seconds()) // for emulated machines
 	config.Services.Enabled = !l.options.WithoutServices
 	config.Modules = l.modules

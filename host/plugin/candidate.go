@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/sluice-net/sluice/host/recording"
 	"github.com/sluice-net/sluice/host/sandbox"
 )
 
@@ -25,7 +26,7 @@ type candidate struct {
 // the running generation is served. It ends early when ctx does.
 func (m *Module) prepare(ctx context.Context, image *image, base int) *candidate {
 	ctx, cancel := context.WithCancel(ctx)
-	g := &generation{image: image, cancel: cancel, tally: &m.tally, config: m.configuration(), started: m.now()}
+	g := &generation{image: image, cancel: cancel, tally: &m.tally, config: m.configuration(), started: m.now(), ring: recording.NewRing(m.options.RecordingBytes)}
 	c := &candidate{generation: g, base: base}
 	if c.err = m.bring(ctx, c); c.err != nil {
 		if g.process != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/policy"
+	"github.com/sluice-net/sluice/host/recording"
 	"github.com/sluice-net/sluice/host/sandbox"
 )
 
@@ -28,6 +29,7 @@ type generation struct {
 	sequence uint64
 	buf      []byte
 	tally    *tally
+	ring     *recording.Ring // what it heard and said last
 }
 
 // void is the end of a transaction that is nobody's failure: the module said
@@ -67,7 +69,15 @@ func (g *generation) handle(t *transaction, events []abi.Event, reset bool, time
 	g.buf = abi.AppendEventBatch(g.buf[:0], &batch)
 	size := len(g.buf)
 	start, requests, refused := time.Now(), t.requests, t.refused
-	code, err := g.process.Handle(g.buf, max(timeout, time.Millisecond), t.emit)
+	entry := g.ring.Begin(batch, size)
+	code, err := g.process.Handle(g.buf, max(timeout, time.Millisecond), func(raw []byte, size int) (abi.EmitError, error) {
+		answer, err := t.emit(raw, size)
+		if err == nil {
+			entry.Emitted(raw, size, answer)
+		}
+		return answer, err
+	})
+	entry.End(code, err)
 	if cap(g.buf) > keptBuffer {
 		g.buf = nil
 	}

@@ -295,6 +295,7 @@ func (m *Module) serve(ctx context.Context) {
 		// the whole state: after the next event, or a pause.
 		m.record(g.number, err)
 		if refused != nil && m.onProbation() {
+			m.saveRecording(g, err)
 			m.goBack(err)
 			return
 		}

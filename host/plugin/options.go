@@ -36,6 +36,12 @@ type Options struct {
 	// the defaults of abi/README.md: 64 MiB of memory, 2 s for a batch, 10 s for
 	// a snapshot, 100k rules, 100k sets, 1M addresses.
 	Limits abi.Limits
+	// RecordingDir gets a recording of the last batches of each generation that
+	// fails; the latest RecordingsKept of each module are kept. Empty: none.
+	RecordingDir string
+	// RecordingBytes bounds what is kept in memory of each generation. Default 8
+	// MiB.
+	RecordingBytes int
 	// LoadTimeout bounds compiling and starting a module. Default 30 s: a module
 	// in Go takes 0.6 s on an idle machine, and nothing waits for it but itself.
 	LoadTimeout time.Duration

@@ -133,6 +133,9 @@ func (m *Module) arrived(ctx context.Context, c *candidate) {
 		m.abandon(c)
 		m.start(ctx)
 	case c.err != nil:
+		if ctx.Err() == nil {
+			m.saveRecording(c.generation, c.err)
+		}
 		m.failedToStart(ctx, c.image, c.err)
 	default:
 		m.conclude(ctx, c)
@@ -171,6 +174,7 @@ func (m *Module) conclude(ctx context.Context, c *candidate) {
 		m.cutAt.Reset(m.pause(m.misses))
 	default:
 		c.end()
+		m.saveRecording(c.generation, err)
 		m.failedToStart(ctx, c.image, err)
 	}
 }
@@ -238,6 +242,7 @@ func (m *Module) failedToStart(ctx context.Context, i *image, err error) {
 // stays.
 func (m *Module) crashed(err error) {
 	g := m.current
+	m.saveRecording(g, err)
 	if m.onProbation() {
 		m.record(g.number, err)
 		m.goBack(err)

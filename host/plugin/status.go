@@ -40,6 +40,9 @@ type Status struct {
 	// stays until a newer generation takes over.
 	LastError   string
 	LastErrorAt time.Time
+	// Recording is the file with the last batches of the generation that failed
+	// last.
+	Recording string
 	// Rejected is the generation that is kept out, or was taken back; nil: none is.
 	Rejected  *Rejection
 	Rollbacks uint64

@@ -10,7 +10,7 @@ func moduleCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
-		moduleNewCommand(), moduleBuildCommand(), moduleInspectCommand(), moduleRunCommand(), moduleTestCommand(), moduleDiffCommand(), moduleBenchCommand(),
+		moduleNewCommand(), moduleBuildCommand(), moduleInspectCommand(), moduleRunCommand(), moduleTestCommand(), moduleDiffCommand(), moduleBenchCommand(), moduleRecordCommand(), moduleReplayCommand(),
 		modulePushCommand(), modulePullCommand(), moduleKeyCommand(), moduleSignCommand(), moduleVerifyCommand(),
 		moduleAcceptCommand(), moduleForetellCommand(),
 	)
