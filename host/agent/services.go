@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -104,14 +103,16 @@ func (s *services) put(p datapath.ServicePort) {
 
 // problems are those of the objects, and what the datapath has refused.
 func (s *services) problems() []proxy.Problem {
-	all := s.model.Problems()
-	for name, r := range s.refused {
+	return append(s.model.Problems(), s.refusals()...)
+}
+
+// refusals are what the datapath has refused, by name.
+func (s *services) refusals() []proxy.Problem {
+	var all []proxy.Problem
+	for _, name := range slices.Sorted(maps.Keys(s.refused)) {
 		service, _, _ := strings.Cut(name, ":")
-		all = append(all, proxy.Problem{Object: "Service " + service, Field: "spec", Reason: r.reason.Error() + "; what was in force of it stays"})
+		all = append(all, proxy.Problem{Object: "Service " + service, Field: "spec", Reason: s.refused[name].reason.Error() + "; what was in force of it stays"})
 	}
-	slices.SortStableFunc(all, func(a, b proxy.Problem) int {
-		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Reason, b.Reason))
-	})
 	return all
 }
 
@@ -147,30 +148,11 @@ func (s *services) routes(q verdict.Question) ([]verdict.Route, error) {
 
 // list answers GET /v1/services[?service=NAMESPACE/NAME].
 func (a *agent) list(ctx context.Context, q url.Values) (any, error) {
-	only := q.Get("service")
-	out := []proxy.Service{}
+	var out []proxy.Service
 	on := false
 	err := a.engine.ask(ctx, func() {
-		s := a.engine.services
-		if on = s != nil; !on {
-			return
-		}
-		problems := map[string][]proxy.Problem{}
-		for _, p := range s.problems() {
-			problems[p.Object] = append(problems[p.Object], p)
-		}
-		for _, service := range s.model.Services() {
-			key := service.Namespace + "/" + service.Name
-			if only != "" && only != key {
-				continue
-			}
-			// The model has named those of its EndpointSlices too.
-			for _, p := range problems["Service "+key] {
-				if !slices.Contains(service.Problems, p) {
-					service.Problems = append(slices.Clip(service.Problems), p)
-				}
-			}
-			out = append(out, service)
+		if on = a.engine.services != nil; on {
+			out = a.engine.services.list(q.Get("service"))
 		}
 	})
 	switch {
@@ -178,8 +160,29 @@ func (a *agent) list(ctx context.Context, q url.Values) (any, error) {
 		return nil, err
 	case !on:
 		return nil, &observe.Error{Object: "Services", Reason: "the bridge leaves them alone", Remedy: "set services.enabled: true in the agent's configuration"}
-	case only != "" && len(out) == 0:
-		return nil, observe.NotFound("Service "+only, "there is none", "name it as namespace/name")
+	case len(out) == 0 && q.Get("service") != "":
+		return nil, observe.NotFound("Service "+q.Get("service"), "there is none", "name it as namespace/name")
 	}
 	return out, nil
+}
+
+// list is the Service of that name, or all for "", with what the datapath has
+// refused of them.
+func (s *services) list(only string) []proxy.Service {
+	out := []proxy.Service{}
+	if namespace, name, named := strings.Cut(only, "/"); named {
+		if one, known := s.model.Service(namespace, name); known {
+			out = append(out, one)
+		}
+	} else if only == "" {
+		out = s.model.Services()
+	}
+	refused := map[string][]proxy.Problem{}
+	for _, p := range s.refusals() {
+		refused[p.Object] = append(refused[p.Object], p)
+	}
+	for i := range out {
+		out[i].Problems = append(out[i].Problems, refused["Service "+out[i].Namespace+"/"+out[i].Name]...)
+	}
+	return out
 }

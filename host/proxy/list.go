@@ -54,19 +54,31 @@ type Endpoint struct {
 func (m *Model) Services() []Service {
 	out := make([]Service, 0, len(m.services))
 	for _, name := range slices.SortedFunc(maps.Keys(m.services), objectName.compare) {
-		s := m.services[name]
-		shown := Service{Namespace: name.namespace, Name: name.name, LeftAlone: s.left, Problems: m.compiled[name].problems}
-		for _, v6 := range []bool{false, true} {
-			if !s.hasFamily(v6) {
-				continue
-			}
-			for i := range s.ports {
-				shown.Ports = append(shown.Ports, m.show(s, &s.ports[i], v6))
-			}
-		}
-		out = append(out, shown)
+		out = append(out, m.showService(m.services[name]))
 	}
 	return out
+}
+
+// Service is one of them.
+func (m *Model) Service(namespace, name string) (Service, bool) {
+	s := m.services[objectName{namespace, name}]
+	if s == nil {
+		return Service{}, false
+	}
+	return m.showService(s), true
+}
+
+func (m *Model) showService(s *service) Service {
+	shown := Service{Namespace: s.name.namespace, Name: s.name.name, LeftAlone: s.left, Problems: slices.Clip(m.compiled[s.name].problems)}
+	for _, v6 := range []bool{false, true} {
+		if !s.hasFamily(v6) {
+			continue
+		}
+		for i := range s.ports {
+			shown.Ports = append(shown.Ports, m.show(s, &s.ports[i], v6))
+		}
+	}
+	return shown
 }
 
 func (m *Model) show(s *service, p *servicePort, v6 bool) Port {
