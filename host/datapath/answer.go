@@ -24,7 +24,8 @@ func (d *Datapath) publishPorts() {
 }
 
 // Answer is what a refused packet's sender is told: a packet for the bridge to send
-// to the port where the refused one came in, past all flows. The error is
+// to the port where the refused one came in, past all flows; only if the sender
+// asked a Service, it is made an answer of that on the way. The error is
 // refuse.ErrSilence if it is to be told nothing. Unlike other methods, this one
 // may be called from any goroutine.
 func (d *Datapath) Answer(e Event) (of.PacketOut, refuse.Kind, error) {
@@ -49,5 +50,9 @@ func (d *Datapath) Answer(e Event) (of.PacketOut, refuse.Kind, error) {
 	if err != nil {
 		return of.PacketOut{}, "", err
 	}
-	return of.PacketOut{Actions: of.Do(of.Output(e.InPort)), Data: data}, kind, nil
+	actions := of.Do(of.Output(e.InPort))
+	if e.Translated {
+		actions = of.Do(of.SetField(regOutPort.Is(uint64(e.InPort))), translate(ServiceZone, Output))
+	}
+	return of.PacketOut{Actions: actions, Data: data}, kind, nil
 }

@@ -71,7 +71,10 @@ func (c *compiler) ethernet() of.Clause {
 func (c *compiler) frontend(f Frontend) {
 	eth, dst := destination(f.Address.Addr())
 	c.out.shared = append(c.out.shared, c.flow(Service, prioLow, of.MatchOf(eth, dst), 0, translate(ServiceZone, Balance)))
-	opens := of.MatchOf(append(c.opening(), eth, dst, destPort[c.Protocol].Is(uint64(f.Address.Port())))...)
+	// The port as conntrack has it, as fragments of a datagram have none to Open
+	// vSwitch.
+	newConnection := state(ctTracked|ctNew, ctTracked|ctNew|ctInvalid)
+	opens := of.MatchOf(newConnection, of.CTNwProto.Is(uint64(c.Protocol)), eth, dst, of.CTTpDst.Is(uint64(f.Address.Port()))).And(c.opening()...)
 	actions, goTo, balanced := c.balance()
 	if !balanced {
 		return
@@ -79,7 +82,7 @@ func (c *compiler) frontend(f Frontend) {
 	if f.Sources == nil {
 		c.add(Balance, prioMiddle, opens, goTo, actions...)
 		if c.Protocol == abi.UDP && len(c.Backends) > 0 {
-			later := of.MatchOf(append(c.opening(), eth, dst, of.IPFrag.Masked(of.FragLater, of.FragLater))...)
+			later := of.MatchOf(newConnection, of.CTNwProto.Is(uint64(c.Protocol)), eth, dst, of.IPFrag.Masked(of.FragLater, of.FragLater))
 			c.out.whole = append(c.out.whole, c.flow(Balance, prioLow, later, goTo, actions...))
 		}
 		return
@@ -89,8 +92,6 @@ func (c *compiler) frontend(f Frontend) {
 	}
 	c.add(Balance, prioLow, opens, 0)
 }
-
-var destPort = map[abi.Protocol]of.Field{abi.TCP: of.TCPDst, abi.UDP: of.UDPDst, abi.SCTP: of.SCTPDst}
 
 // source are the clauses for packets from a range; none if that is everybody.
 func source(p netip.Prefix) []of.Clause {
@@ -103,11 +104,11 @@ func source(p netip.Prefix) []of.Clause {
 	return []of.Clause{of.IPv6Src.Prefix(p.Masked())}
 }
 
-// opening are the clauses for the packet that opens a connection. In the middle
+// opening are clauses for the packet that opens a connection. In the middle
 // of a TCP connection that the bridge does not know, nobody is chosen: it was
 // opened before the bridge balanced, and is left to who did then.
 func (c *compiler) opening() []of.Clause {
-	clauses := []of.Clause{state(ctTracked|ctNew, ctTracked|ctNew|ctInvalid), of.IPProto.Is(uint64(c.Protocol))}
+	clauses := []of.Clause{of.IPProto.Is(uint64(c.Protocol))}
 	if c.Protocol == abi.TCP {
 		clauses = append(clauses, of.TCPFlags.Masked(tcpSYN, tcpSYN|tcpACK))
 	}

@@ -108,6 +108,8 @@ type Event struct {
 	Denied abi.Direction // 0: let through
 	InPort uint32
 	Frame  []byte // as the pipeline left it: the MAC addresses may be rewritten
+	// Translated: its destination was a Service's, and is a backend's in Frame.
+	Translated bool
 	// EgressBy and IngressBy say who decided, for Decider; 0: nobody.
 	EgressBy, IngressBy uint32
 	// The connection that the packet belongs to, as its first packet had it.
@@ -126,6 +128,8 @@ func ReadEvent(p of.PacketIn) (Event, error) {
 	e.Kind, e.Denied = Kind(p.UserData[0]), abi.Direction(p.UserData[1])
 	for _, c := range p.Fields.Clauses() {
 		switch value, _ := c.Uint64(); c.Field() {
+		case regFlags:
+			e.Translated = value&(1<<bitService) != 0
 		case regEgressBy:
 			e.EgressBy = uint32(value)
 		case regIngressBy:

@@ -102,7 +102,7 @@ func (r *rig) freshDatapath() *datapath.Datapath {
 func (r *rig) connect() {
 	r.t.Helper()
 	var err error
-	r.conn, err = of.Dial(r.t.Context(), r.ovs.MgmtSocket("br0"), of.Options{})
+	r.conn, err = of.Dial(r.t.Context(), r.ovs.MgmtSocket("br0"), of.Options{Logger: slog.New(slog.NewTextHandler(r.t.Output(), nil))})
 	r.must(err)
 	heard := make(chan struct{})
 	go func(conn *of.Conn) {
