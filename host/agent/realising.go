@@ -75,6 +75,9 @@ func (a *agent) inForce(ctx context.Context, versions map[string]string) bool {
 		return false
 	}
 	before, _ := a.realising.get()
+	if !maps.Equal(before, versions) {
+		a.followed(ctx)
+	}
 	for _, resource := range behind {
 		if version, there := before[resource]; there {
 			versions[resource] = version

@@ -82,6 +82,13 @@ func (p *progress) setProblems(problems []cluster.Problem) {
 	p.problems = problems
 }
 
+// isNews says whether this revision has not been seen in force yet.
+func (p *progress) isNews(revision string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.realised != revision
+}
+
 func (p *progress) setRead(revision string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -164,6 +164,9 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 	if a.retired.Load() {
 		s.Held = "Sluice was uninstalled from this node; end sluice-agent, or start it again to install it"
 	}
+	if idle && settled && a.progress.isNews(read) {
+		a.followed(ctx)
+	}
 	a.progress.mu.Lock()
 	defer a.progress.mu.Unlock()
 	if idle && settled {
