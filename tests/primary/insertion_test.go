@@ -1,6 +1,7 @@
 package primary
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -23,8 +24,11 @@ func TestInAndOut(t *testing.T) {
 			all := streams(t, l)
 			flow(t, all, "before")
 
+			// In force from the first packet on the bridge.
+			if err := l.ApplyContent("policy.yaml", []byte(onlyNeeded)); err != nil {
+				t.Fatal(err)
+			}
 			install(t, l)
-			apply(t, l, onlyNeeded)
 			flow(t, all, "adopted")
 			status, err := l.Agent("east").Status(t.Context())
 			if err != nil || status.Primary.Profile != layout || status.Primary.Problem != "" {
@@ -40,8 +44,9 @@ func TestInAndOut(t *testing.T) {
 			sluicectl(t, l, "uninstall")
 			flow(t, all, "uninstalled")
 			for name, stream := range all {
-				// A datagram may come twice while a Pod's packets take both ways.
-				if report := stream.Stop(); report.Err != nil || report.Lost > report.Sent/100 {
+				// A datagram may come twice while a Pod's packets take both ways. The answers
+				// of a server without connections are lost until its client has spoken again.
+				if report := stream.Stop(); report.Err != nil || report.Lost > report.Sent/20 {
 					t.Errorf("%s: %v", name, report)
 				} else {
 					t.Logf("%s: %v", name, report)
@@ -84,10 +89,15 @@ func streams(t *testing.T, l *lab.Lab) map[string]*lab.Stream {
 // flow waits until every stream has gone on for a while.
 func flow(t *testing.T, all map[string]*lab.Stream, when string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	for name, stream := range all {
-		if err := stream.WaitFlowing(t.Context(), stream.Report().Received+60); err != nil {
-			t.Fatalf("%s: %s: %v", when, name, err)
+		if err := stream.WaitFlowing(ctx, stream.Report().Received+60); err != nil {
+			t.Errorf("%s: %s: %v", when, name, err)
 		}
+	}
+	if t.Failed() {
+		t.FailNow()
 	}
 }
 

@@ -159,14 +159,3 @@ func install(t *testing.T, l *lab.Lab) {
 		})
 	}
 }
-
-// apply puts a policy into force.
-func apply(t *testing.T, l *lab.Lab, policy string) {
-	t.Helper()
-	if err := l.ApplyContent("policy.yaml", []byte(policy)); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.WaitRealised(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
