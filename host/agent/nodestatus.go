@@ -55,6 +55,9 @@ func (a *agent) nodeStatus(ctx context.Context) (v1alpha1.NodeStatus, error) {
 	if !at.IsZero() {
 		out.RealisedAt = metav1.NewTime(at.Truncate(time.Second))
 	}
+	if since := a.kube.FromDisk(); !since.IsZero() {
+		out.FromDisk = metav1.NewTime(since.Truncate(time.Second))
+	}
 	out.Conditions = []metav1.Condition{a.readiness(s)}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 
 	"k8s.io/client-go/dynamic"
 
@@ -56,7 +57,8 @@ func (a *agent) newSource(ctx context.Context) (cluster.Source, error) {
 		return nil, err
 	}
 	a.kube, err = cluster.NewKubernetes(cluster.KubernetesOptions{
-		Config: config, NodeName: c.NodeName, First: []string{v1alpha1.PolicyModules}, Services: *c.Services.Enabled, Logger: a.log,
+		Config: config, NodeName: c.NodeName, First: []string{v1alpha1.PolicyModules}, Services: *c.Services.Enabled,
+		Keep: filepath.Join(c.StateDir, "objects"), Logger: a.log,
 	})
 	return a.kube, err
 }

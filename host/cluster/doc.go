@@ -18,8 +18,12 @@
 // complete; that a resource is empty only if the API server has said so; and that
 // whatever keeps objects away is a problem with its remedy, while the rest goes on.
 //
+// It keeps on disk what it has handed over. One that starts while the API server
+// does not answer begins with that, says so, and goes on with what the API server
+// has once it does; a file that is damaged is not used at all.
+//
 // Neither judges a packet, writes to the API, or knows a module.
 //
 // When a source dies, nothing changes any more: what was handed over stays with
-// the sink. A new one starts from the files, or the API, alone.
+// the sink.
 package cluster

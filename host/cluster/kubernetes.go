@@ -27,6 +27,9 @@ type KubernetesOptions struct {
 	// First are resources that are delivered whole, as if somebody watched them, and
 	// that belong to the first complete list.
 	First []string
+	// Keep is a file that keeps what was delivered, for a start without the API
+	// server; empty: nothing is kept.
+	Keep string
 	// Logger is nil or where to write.
 	Logger *slog.Logger
 }
@@ -82,6 +85,8 @@ func NewKubernetes(options KubernetesOptions) (*Kubernetes, error) {
 // Run implements Source. It may be called once. It does not fail because the
 // API server is away: that is a problem, and it is tried again.
 func (k *Kubernetes) Run(ctx context.Context, sink Sink) error {
+	archive := k.openArchive()
+	defer archive.close()
 	ctx = klog.NewContext(ctx, logr.FromSlogHandler(quieter{k.log.Handler()}))
 	k.mu.Lock()
 	k.ctx = ctx
@@ -94,7 +99,7 @@ func (k *Kubernetes) Run(ctx context.Context, sink Sink) error {
 		}
 	}
 	k.mu.Unlock()
-	k.tell(ctx, sink)
+	k.tell(ctx, sink, archive)
 	k.mu.Lock()
 	k.ctx = nil // no stream starts any more
 	k.mu.Unlock()
@@ -103,8 +108,9 @@ func (k *Kubernetes) Run(ctx context.Context, sink Sink) error {
 }
 
 // tell hands what the streams hear to the sink until ctx ends.
-func (k *Kubernetes) tell(ctx context.Context, sink Sink) {
+func (k *Kubernetes) tell(ctx context.Context, sink Sink, archive *archive) {
 	synced := false
+	patience := time.After(offlineAfter)
 	var problems []Problem
 	var revision string
 	for {
@@ -113,6 +119,7 @@ func (k *Kubernetes) tell(ctx context.Context, sink Sink) {
 			sink.Apply(batch.events)
 		}
 		k.ledger.told(batch)
+		archive.add(batch, time.Now())
 		if !slices.Equal(batch.problems, problems) {
 			for _, p := range batch.problems {
 				if !slices.Contains(problems, p) {
@@ -132,6 +139,10 @@ func (k *Kubernetes) tell(ctx context.Context, sink Sink) {
 		}
 		select {
 		case <-k.ledger.wake:
+		case <-patience:
+			if k.ledger.goOffline(append(k.own(), k.options.First...)) {
+				k.log.Warn("the API server does not answer: what was in force before is taken from disk", "server", k.api.server)
+			}
 		case <-ctx.Done():
 			return
 		}

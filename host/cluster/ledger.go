@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -27,14 +28,21 @@ type ledger struct {
 	handed  uint64           // of the last that the sink was told
 	started bool             // the first complete list was taken
 	opened  bool             // and told
+
+	archived     map[string][]archiveEntry // what the disk holds of resources that nobody has asked for yet
+	offline      bool                      // what came from the disk counts as listed until the API server answers
+	offlineSince time.Time
+	damage       *Problem        // of what is on disk
+	gone         map[string]bool // resources that were forgotten since the last batch
 }
 
 // part is one resource.
 type part struct {
-	stream  *stream // who may write to it
-	known   map[key]record
-	version string // up to which known is
-	listed  bool   // known was complete once
+	stream   *stream // who may write to it
+	known    map[key]record
+	version  string // up to which known is
+	listed   bool   // known was complete once
+	archived bool   // known began as all that the disk holds
 	// complete means that known holds everything as the stream delivers it, and
 	// told that the sink does.
 	complete, told bool
@@ -51,6 +59,7 @@ type record struct {
 	print   fingerprint
 	local   *corev1.Pod // of this node; never written to
 	heard   uint64      // number of the change that brought it
+	told    bool        // the sink has heard of it
 }
 
 type fingerprint [16]byte
@@ -70,7 +79,7 @@ type item struct {
 
 func newLedger() *ledger {
 	return &ledger{
-		wake: make(chan struct{}, 1), parts: map[string]*part{}, pending: map[key]change{}, changed: make(chan struct{}),
+		wake: make(chan struct{}, 1), parts: map[string]*part{}, pending: map[key]change{}, changed: make(chan struct{}), gone: map[string]bool{},
 	}
 }
 
@@ -103,6 +112,8 @@ func (l *ledger) expect(resource string, s *stream) {
 		l.parts[resource] = p
 	}
 	p.stream, p.complete, p.told, p.refused = s, false, false, nil
+	l.restore(p)
+	delete(l.gone, resource)
 }
 
 // write runs f on the part of a stream, unless it is another's by now.
@@ -161,7 +172,7 @@ func (l *ledger) enter(p *part, i item) uint64 {
 		return old.heard
 	}
 	l.heard++
-	p.known[k] = record{uid: i.event.UID, version: i.version, print: i.print, local: i.local, heard: l.heard}
+	p.known[k] = record{uid: i.event.UID, version: i.version, print: i.print, local: i.local, heard: l.heard, told: old.told}
 	l.queue(k, i.event)
 	return l.heard
 }
@@ -187,6 +198,10 @@ func (l *ledger) delete(s *stream, k key, uid string, version uint64) {
 func (l *ledger) remove(p *part, k key, old record) {
 	delete(p.known, k)
 	l.heard++
+	if !old.told {
+		l.pending[k] = change{heard: l.heard} // nothing to say
+		return
+	}
 	l.queue(k, Event{Op: Delete, Resource: k.resource, Namespace: k.namespace, Name: k.name, UID: old.uid})
 }
 
@@ -246,6 +261,7 @@ func (l *ledger) forget(resource string) {
 		l.remove(p, k, old)
 	}
 	delete(l.parts, resource)
+	l.gone[resource] = true
 }
 
 func (l *ledger) broadcast() {
@@ -261,6 +277,7 @@ type batch struct {
 	complete bool // the first complete list has been, or is, told
 	heard    uint64
 	parts    []taken
+	gone     map[string]bool // resources that nobody asks for any more
 }
 
 // taken is a part as it was when a batch was taken.
@@ -275,22 +292,23 @@ type taken struct {
 func (l *ledger) take(must []string) batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := batch{}
+	b := batch{problems: l.diskProblems()}
 	for _, resource := range slices.Sorted(maps.Keys(l.parts)) {
 		if p := l.parts[resource]; p.problem != nil {
 			b.problems = append(b.problems, *p.problem)
 		}
 	}
 	for _, resource := range must {
-		if p := l.parts[resource]; !l.started && (p == nil || !p.listed) {
+		if p := l.parts[resource]; !l.started && (p == nil || !p.listed && !l.fromDisk(p)) {
 			return b
 		}
 	}
 	l.started, b.complete, b.heard = true, true, l.heard
-	b.events = l.takeEvents()
+	b.events, b.gone = l.takeEvents(), l.gone
+	l.gone = map[string]bool{}
 	newest := uint64(0)
 	for _, p := range l.parts {
-		if p.complete {
+		if p.complete || l.fromDisk(p) {
 			b.parts = append(b.parts, taken{p, p.stream, p.version})
 			newest = max(newest, versionOf(p.version))
 		}
@@ -302,9 +320,19 @@ func (l *ledger) take(must []string) batch {
 // takeEvents empties pending, in the order that a Sink is promised. The caller
 // holds mu.
 func (l *ledger) takeEvents() []Event {
-	events := make([]Event, len(l.order))
-	for i, k := range l.order {
-		events[i] = l.pending[k].event
+	events := make([]Event, 0, len(l.order))
+	for _, k := range l.order {
+		e := l.pending[k].event
+		if e.Op == 0 {
+			continue // it came and went
+		}
+		events = append(events, e)
+		if e.Op == Put {
+			p := l.parts[k.resource]
+			r := p.known[k]
+			r.told = true
+			p.known[k] = r
+		}
 	}
 	if len(l.order) > keptOrder {
 		l.pending, l.order = map[key]change{}, nil

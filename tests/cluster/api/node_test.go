@@ -32,6 +32,7 @@ type node struct {
 	name   string
 	ns     string
 	dir    string
+	state  string
 	config string
 	agent  *exec.Cmd
 	log    *os.File
@@ -47,11 +48,12 @@ func newNode(t *testing.T, api *controlplane.Server, w writer, name string, more
 	n.reach(strings.TrimPrefix(api.URL(), "https://"))
 	ovs := ovstest.Start(t, ovstest.Options{NetNS: n.ns})
 	n.dir = ovs.Dir // its paths are short enough for sockets
+	n.state = filepath.Join(t.TempDir(), "state")
 	config := map[string]any{
 		"nodeName": name, "kubernetes": map[string]any{"kubeconfig": api.Admin(), "namespace": "default"},
 		"ovs":         map[string]any{"database": "unix:" + ovs.DBSocket, "runDir": ovs.Dir, "datapath": "netdev"},
 		"cni":         map[string]any{"install": false},
-		"stateDir":    filepath.Join(t.TempDir(), "state"),
+		"stateDir":    n.state,
 		"cniSocket":   filepath.Join(n.dir, "cni.sock"),
 		"adminSocket": filepath.Join(n.dir, "admin.sock"),
 	}
