@@ -114,8 +114,8 @@ type hopeless struct{ error }
 func (h hopeless) Unwrap() error { return h.error }
 
 // patience bounds the wait for one thing that a program does. An emulated machine
-// takes half a minute to compile a module.
-const patience = 90 * time.Second
+// beside other work takes minutes to compile a module.
+const patience = 4 * time.Minute
 
 // until asks again and again whether a thing that a program does has happened,
 // where the program gives no other sign. It ends early if the process does.

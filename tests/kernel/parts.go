@@ -25,10 +25,19 @@ type part struct {
 
 // parts are all there are, in the order in which they are run.
 var parts = []part{
-	{name: "insertion", pkg: "./tests/transparency", tests: ".", limit: 15 * time.Minute},
+	{
+		name: "insertion", pkg: "./tests/transparency", limit: 15 * time.Minute,
+		tests: "PacketsArriveAsWithoutSluice$/MTU_1500|Neighbours|LinkLocal|NoTwoFlows|Semantics|Redirects",
+	},
+	{
+		name: "layouts", pkg: "./tests/transparency", limit: 20 * time.Minute, apart: true, // the same again, with larger packets and behind the clouds' CNI plugins
+		tests: "PacketsArriveAsWithoutSluice$/MTU_9000|PacketsArriveAsWithoutSluiceBehindClouds",
+	},
 	{name: "attach", pkg: "./host/attach", tests: "Adopt|Eject|Chain|Add|Reconcile|Run|TCPAndUDP|MTU|Check|Status", limit: 10 * time.Minute},
 	{name: "agent", pkg: "./host/agent", tests: "Adopt|Window|Uninstall|Existing|Reject|Audit|Rules|Check", limit: 10 * time.Minute},
-	{name: "lab", pkg: "./tests/lab", tests: "Scenarios$|Killed|Swapped|ComeAndGo|Semantics|DeletedByHand|Move", data: []string{"testdata"}, limit: 25 * time.Minute},
+	{name: "services", pkg: "./tests/services", tests: ".", skip: "Thousands", limit: 8 * time.Minute},
+	{name: "traffic", pkg: "./tests/bench", bench: "Benchmark/traffic", limit: 20 * time.Minute, apart: true},
+	{name: "lab", pkg: "./tests/lab", tests: "Scenarios$|Traffic$|ComeAndGo|Semantics|DeletedByHand|Move|Names", data: []string{"testdata"}, limit: 25 * time.Minute},
 }
 
 // choose finds parts by their names, separated by commas; "all" are those that

@@ -64,7 +64,7 @@ func newRig(t *testing.T, n int) *rig {
 	}
 	r := &rig{t: t, number: rigs.Add(1), inv: inventory.New()}
 	r.host = r.namespace("h")
-	r.ovs = ovstest.Start(t, ovstest.Options{NetNS: r.host})
+	r.ovs = ovstest.Start(t, ovstest.Options{NetNS: r.host, Datapath: ovstest.Datapath()})
 	r.ovs.AddBridge("br0")
 	r.ovs.AddInternalPort("br0", "gw0", gatewayPort)
 	r.run("ip", "-n", r.host, "link", "set", "gw0", "up")
@@ -130,8 +130,8 @@ func (r *rig) answer(conn *of.Conn, p of.PacketIn) {
 	}
 }
 
-// wire makes a Pod. Frames that Open vSwitch reads with AF_PACKET are dropped
-// for the kernel, and checksums are the Pod's to make (userspace datapath).
+// wire makes a Pod. The userspace datapath reads copies of its frames: the
+// kernel drops the originals, and checksums are the Pod's to make.
 func (r *rig) wire(i int) pod {
 	r.t.Helper()
 	p := pod{
@@ -140,10 +140,12 @@ func (r *rig) wire(i int) pod {
 	}
 	veth := fmt.Sprintf("veth%d", i)
 	r.run("ip", "link", "add", "eth0", "netns", p.ns, "type", "veth", "peer", "name", veth, "netns", r.host)
-	r.run("ip", "netns", "exec", p.ns, "ethtool", "-K", "eth0", "tx", "off")
 	r.run("ip", "-n", r.host, "link", "set", veth, "up")
 	r.run("ip", "-n", p.ns, "link", "set", "eth0", "up")
-	r.run("ip", "netns", "exec", r.host, "nft", fmt.Sprintf(`add chain netdev rig %s { type filter hook ingress device "%s" priority 0; policy drop; }`, veth, veth))
+	if ovstest.Datapath() == "netdev" {
+		r.run("ip", "netns", "exec", p.ns, "ethtool", "-K", "eth0", "tx", "off")
+		r.run("ip", "netns", "exec", r.host, "nft", fmt.Sprintf(`add chain netdev rig %s { type filter hook ingress device "%s" priority 0; policy drop; }`, veth, veth))
+	}
 	r.ovs.Run("ovs-vsctl", "add-port", "br0", veth, "--", "set", "interface", veth, fmt.Sprintf("ofport_request=%d", p.port))
 	gateway, mac := r.mac(r.host, "gw0").String(), r.mac(p.ns, "eth0").String()
 	for f, family := range []string{"-4", "-6"} {
