@@ -8,5 +8,7 @@
 // one priority match a packet and do different things, it fails instead of
 // choosing. Free names registers for which that does not matter. Packets that a flow
 // sends to the controller are part of the Outcome; meters are there, but measure
-// nothing.
+// nothing. Conntrack is what the test says of a packet, or, for a packet that is
+// Stateful, a table of connections for each zone, with translation. A group chooses
+// by the source port. Flows that are learned stay.
 package flowsim

@@ -37,3 +37,23 @@ func (s *Switch) hasGroups(what fmt.Stringer, actions of.Actions) error {
 	}
 	return nil
 }
+
+// group does one of the buckets of a group: which one depends on the source port,
+// so that a test can meet them all.
+func (w *way) group(flow of.Flow, id uint32) error {
+	g, there := w.s.groups[id]
+	if !there || len(g.Buckets) == 0 {
+		return fmt.Errorf("flowsim: flow %s: group %d has no buckets", flow, id)
+	}
+	actions, err := g.Buckets[int(w.tuple().sourcePort)%len(g.Buckets)].Actions.Decode()
+	if err != nil {
+		return fmt.Errorf("flowsim: group %d: %w", id, err)
+	}
+	w.inside++
+	defer func() { w.inside-- }()
+	next, err := w.act(flow, actions)
+	if err != nil || next == 0 {
+		return err
+	}
+	return w.through(next)
+}

@@ -18,10 +18,13 @@ type Packet struct {
 	Protocol    uint8
 	SourcePort  uint16 // ICMP: type
 	DestPort    uint16 // ICMP: code
-	TTL         uint8  // 0 stands for 64
-	Length      int    // bytes, with the Ethernet header
-	// Connection is what conntrack says of the packet.
+	TCPFlags    uint16
+	TTL         uint8 // 0 stands for 64
+	Length      int   // bytes, with the Ethernet header
+	// Connection is what conntrack says of the packet, in every zone.
 	Connection Connection
+	// Stateful: the switch's own conntrack says, and Connection is not looked at.
+	Stateful bool
 }
 
 // Connection is the state that ct() finds.
@@ -42,6 +45,9 @@ type Outcome struct {
 	Path      []uint8 // tables
 	Sent      []Sent  // to the agent
 	Registers [16]uint32
+	// What the packet was like in the end.
+	Source, Destination  netip.Addr
+	SourcePort, DestPort uint16
 }
 
 // Sent is a packet that a Controller action sent to the agent.
@@ -123,6 +129,16 @@ func newPacket(in Packet) *packet {
 	case 1:
 		p.number(of.ICMPv4Type, 8, uint64(in.SourcePort))
 		p.number(of.ICMPv4Code, 8, uint64(in.DestPort))
+	case 6:
+		p.number(of.TCPSrc, 16, uint64(in.SourcePort))
+		p.number(of.TCPDst, 16, uint64(in.DestPort))
+		p.number(of.TCPFlags, 12, uint64(in.TCPFlags))
+	case 17:
+		p.number(of.UDPSrc, 16, uint64(in.SourcePort))
+		p.number(of.UDPDst, 16, uint64(in.DestPort))
+	case 132:
+		p.number(of.SCTPSrc, 16, uint64(in.SourcePort))
+		p.number(of.SCTPDst, 16, uint64(in.DestPort))
 	case 58:
 		p.number(of.ICMPv6Type, 8, uint64(in.SourcePort))
 		p.number(of.ICMPv6Code, 8, uint64(in.DestPort))

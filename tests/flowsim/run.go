@@ -14,47 +14,75 @@ const maxSteps = 64
 func (s *Switch) Run(in Packet) (out Outcome, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := newPacket(in)
-	defer func() { out.Registers = p.registers() }()
-	at := uint8(0)
-	for range maxSteps {
-		out.Path = append(out.Path, at)
-		t, err := s.table(at)
+	w := &way{s: s, packet: newPacket(in), in: in, out: &out}
+	defer func() { w.end() }()
+	err = w.through(0)
+	return out, err
+}
+
+// way is a packet's way through the tables.
+type way struct {
+	s *Switch
+	*packet
+	in     Packet
+	out    *Outcome
+	inside int // resubmits and groups under way
+}
+
+// end says what the packet looked like in the end.
+func (w *way) end() {
+	w.out.Registers = w.registers()
+	now := w.tuple()
+	w.out.Source, w.out.Destination, w.out.SourcePort, w.out.DestPort = now.source, now.destination, now.sourcePort, now.destPort
+}
+
+// through begins at a table and follows where the flows lead.
+func (w *way) through(at uint8) error {
+	for len(w.out.Path) < maxSteps {
+		w.out.Path = append(w.out.Path, at)
+		t, err := w.s.table(at)
 		if err != nil {
-			return out, err
+			return err
 		}
-		e, err := t.find(p, s.Free)
+		e, err := t.find(w.packet, w.s.Free)
 		if err != nil {
-			return out, err
+			return err
 		}
 		if e == nil {
-			out.DroppedIn = at
-			return out, nil
+			w.drop(at)
+			return nil
 		}
-		next, err := p.act(e, in, &out)
+		next, err := w.act(e.flow, e.actions)
 		if err != nil {
-			return out, err
+			return err
 		}
 		if next == 0 {
 			next = e.flow.Goto
 		}
 		if next == 0 {
-			if out.Port == 0 {
-				out.DroppedIn = at
-			}
-			return out, nil
+			w.drop(at)
+			return nil
 		}
 		if next <= at {
-			return out, fmt.Errorf("flowsim: flow %s goes back to table %d", e.flow, next)
+			return fmt.Errorf("flowsim: flow %s goes back to table %d", e.flow, next)
 		}
 		at = next
 	}
-	return out, fmt.Errorf("flowsim: a packet passed more than %d tables", maxSteps)
+	return fmt.Errorf("flowsim: a packet passed more than %d tables", maxSteps)
 }
 
-// act does the actions of a flow; next is where ct() recirculates to.
-func (p *packet) act(e *entry, in Packet, out *Outcome) (next uint8, err error) {
-	for _, a := range e.actions {
+// drop notes where a packet ended that did not leave. A table that was looked up on
+// the way may well have nothing to say.
+func (w *way) drop(at uint8) {
+	if w.out.Port == 0 && w.inside == 0 {
+		w.out.DroppedIn = at
+	}
+}
+
+// act does the actions of a flow or bucket; next is where ct() recirculates to.
+func (w *way) act(flow of.Flow, actions []of.Action) (next uint8, err error) {
+	p, in, out := w.packet, w.in, w.out
+	for _, a := range actions {
 		switch a := a.(type) {
 		case of.SetFieldAction:
 			p.write(a.Clause)
@@ -79,14 +107,32 @@ func (p *packet) act(e *entry, in Packet, out *Outcome) (next uint8, err error) 
 		case of.Controller:
 			out.Sent = append(out.Sent, Sent{UserData: a.UserData, MeterID: a.MeterID, Registers: p.registers()})
 		case of.CT:
-			if a.Commit {
-				out.Committed = true
-			} else {
+			if in.Stateful {
+				if err := w.s.track(w, a); err != nil {
+					return 0, fmt.Errorf("flowsim: flow %s: %w", flow, err)
+				}
+			} else if !a.Commit {
 				p.track(in)
 			}
+			out.Committed = out.Committed || a.Commit
 			next = a.Table
+		case of.ResubmitAction:
+			w.inside++
+			err := w.through(a.Table)
+			w.inside--
+			if err != nil {
+				return 0, err
+			}
+		case of.GroupAction:
+			if err := w.group(flow, a.ID); err != nil {
+				return 0, err
+			}
+		case of.Learn:
+			learned := a.Flow(func(f of.Field) []byte { return p.field(f, (f.Bits()+7)/8) })
+			w.s.flows[learned.Key()] = learned
+			delete(w.s.tables, learned.Table)
 		default:
-			return 0, fmt.Errorf("flowsim: flow %s has an action that is not simulated: %T", e.flow, a)
+			return 0, fmt.Errorf("flowsim: flow %s has an action that is not simulated: %T", flow, a)
 		}
 	}
 	return next, nil

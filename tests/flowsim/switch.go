@@ -15,6 +15,7 @@ type Switch struct {
 	flows   map[of.FlowKey]of.Flow
 	meters  map[uint32]of.MeterEntry
 	groups  map[uint32]of.GroupEntry
+	zones   map[uint16][]*connection
 	Written int // flow mods so far
 	// Free are registers that only say who decided: two flows of one priority that
 	// match a packet may differ in what they write there.
@@ -26,7 +27,7 @@ type Switch struct {
 
 // New makes an empty switch.
 func New() *Switch {
-	return &Switch{tables: map[uint8]*table{}, flows: map[of.FlowKey]of.Flow{}, meters: map[uint32]of.MeterEntry{}, groups: map[uint32]of.GroupEntry{}}
+	return &Switch{tables: map[uint8]*table{}, flows: map[of.FlowKey]of.Flow{}, meters: map[uint32]of.MeterEntry{}, groups: map[uint32]of.GroupEntry{}, zones: map[uint16][]*connection{}}
 }
 
 // Apply takes a bundle.
