@@ -118,7 +118,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	if *c.Services.Enabled {
 		// Nobody writes EndpointSlices for a directory of manifests.
 		model := proxy.New(proxy.Options{NodeName: c.NodeName, EndpointsFromPods: c.Manifests != ""})
-		a.engine.services = newServices(a.log, model, a.engine.dp)
+		a.engine.services = newServices(a.log, model, a.engine.dp, a.metrics.services)
 	}
 	if err := a.openAudit(); err != nil {
 		return err

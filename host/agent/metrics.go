@@ -11,9 +11,10 @@ type metrics struct {
 	registry *prometheus.Registry
 	datapath *observe.DatapathMetrics
 	decision *observe.DecisionMetrics
+	services *observe.ServiceMetrics
 }
 
 func newMetrics() metrics {
 	r := observe.NewRegistry()
-	return metrics{registry: r, datapath: observe.NewDatapathMetrics(r), decision: observe.NewDecisionMetrics(r)}
+	return metrics{registry: r, datapath: observe.NewDatapathMetrics(r), decision: observe.NewDecisionMetrics(r), services: observe.NewServiceMetrics(r)}
 }

@@ -41,6 +41,7 @@ type services struct {
 	// refused are ports that the datapath does not take, and what was in force of
 	// them before still is. They are tried again with every change of Services.
 	refused map[string]refused
+	metrics *observe.ServiceMetrics
 }
 
 type refused struct {
@@ -48,8 +49,8 @@ type refused struct {
 	reason error
 }
 
-func newServices(log *slog.Logger, model *proxy.Model, dp *datapath.Datapath) *services {
-	return &services{log: log, model: model, dp: dp, refused: map[string]refused{}}
+func newServices(log *slog.Logger, model *proxy.Model, dp *datapath.Datapath, m *observe.ServiceMetrics) *services {
+	return &services{log: log, model: model, dp: dp, refused: map[string]refused{}, metrics: m}
 }
 
 // observe takes objects in.
@@ -87,6 +88,10 @@ func (s *services) settle() {
 	for _, name := range slices.Sorted(maps.Keys(s.refused)) {
 		s.put(s.refused[name].port)
 	}
+	n := s.model.Counts()
+	s.metrics.Ports.Set(float64(n.Ports))
+	s.metrics.Backends.Set(float64(n.Backends))
+	s.metrics.Refused.Set(float64(len(s.refused)))
 }
 
 func (s *services) put(p datapath.ServicePort) {

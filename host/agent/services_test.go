@@ -26,8 +26,8 @@ import (
 func serving(t *testing.T, limits datapath.Limits, fromPods bool) (*agent, context.Context) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	a := &agent{engine: newEngine(slog.New(slog.DiscardHandler), nil, limits)}
-	a.engine.services = newServices(a.engine.log, proxy.New(proxy.Options{NodeName: "n", EndpointsFromPods: fromPods}), a.engine.dp)
+	a := &agent{engine: newEngine(slog.New(slog.DiscardHandler), nil, limits), metrics: newMetrics()}
+	a.engine.services = newServices(a.engine.log, proxy.New(proxy.Options{NodeName: "n", EndpointsFromPods: fromPods}), a.engine.dp, a.metrics.services)
 	ended := make(chan struct{})
 	go func() { a.engine.run(ctx); close(ended) }()
 	t.Cleanup(func() { cancel(); <-ended })

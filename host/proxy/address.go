@@ -7,6 +7,7 @@ import (
 	netutils "k8s.io/utils/net"
 
 	"github.com/sluice-net/sluice/abi"
+	"github.com/sluice-net/sluice/host/datapath"
 )
 
 // parseAddress reads an address as it may stand in an object that was stored
@@ -18,8 +19,14 @@ func parseAddress(text string) (netip.Addr, bool) {
 }
 
 // isHost says whether traffic can be sent to one host by the address. The API server
-// refuses others, and did not always.
+// refuses others, and did not always. By one of its own the datapath shows a Pod to
+// itself.
 func isHost(a netip.Addr) bool {
+	for _, own := range datapath.HairpinAddresses() {
+		if a == own {
+			return false
+		}
+	}
 	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 

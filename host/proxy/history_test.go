@@ -49,7 +49,7 @@ func TestHistoryIsFreshStart(t *testing.T) {
 				w.Apply([]event{deleted(e)})
 			}
 			w.flush(t)
-			if len(w.ports)+len(w.services)+len(w.slices)+len(w.owner)+len(w.claims)+len(w.compiled) > 0 {
+			if len(w.ports)+len(w.services)+len(w.slices)+len(w.owner)+len(w.claims)+len(w.compiled) > 0 || w.Counts() != (Counts{}) {
 				t.Fatalf("seed %d: something is left when all objects are gone: %+v", seed, w.Model)
 			}
 		}

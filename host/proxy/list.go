@@ -137,28 +137,3 @@ func used(cluster, local bool, frontends []Frontend) string {
 	}
 	return "none"
 }
-
-// Counts are for a line of status.
-type Counts struct {
-	Services  int `json:"services"`  // known
-	LeftAlone int `json:"leftAlone"` // of these
-	Ports     int `json:"ports"`     // served, each family by itself
-	Backends  int `json:"backends"`  // of all ports
-}
-
-// Counts counts what the last Flush has found.
-func (m *Model) Counts() Counts {
-	c := Counts{Services: len(m.services)}
-	for _, s := range m.services {
-		if s.left != "" {
-			c.LeftAlone++
-		}
-	}
-	for _, of := range m.compiled {
-		c.Ports += len(of.ports)
-		for _, p := range of.ports {
-			c.Backends += len(p.Backends)
-		}
-	}
-	return c
-}

@@ -33,6 +33,7 @@ type Model struct {
 	selected *selected // nil: no endpoints from Pods
 	dirty    map[objectName]struct{}
 	compiled map[objectName]compiled
+	counts   Counts
 }
 
 type objectName struct{ namespace, name string }
@@ -94,11 +95,13 @@ func (m *Model) putService(name objectName, object *corev1.Service) {
 			m.selected.forget(old)
 		}
 		delete(m.services, name)
+		m.counts.addService(old, -1)
 	}
 	if object == nil {
 		return
 	}
 	s := newService(name, object)
+	m.counts.addService(s, 1)
 	m.services[name] = s
 	m.touch(m.claims.add(s)...)
 	if m.selected != nil {
@@ -168,6 +171,8 @@ func (m *Model) Flush() Changes {
 			next = m.compile(s)
 		}
 		m.between(m.compiled[name].ports, next.ports, &changes)
+		m.counts.add(m.compiled[name], -1)
+		m.counts.add(next, 1)
 		if m.services[name] == nil && len(next.problems) == 0 {
 			delete(m.compiled, name)
 		} else {

@@ -117,9 +117,14 @@ func (s *service) readAffinity(spec *corev1.ServiceSpec, c *complaints) {
 	if config := spec.SessionAffinityConfig; config != nil && config.ClientIP != nil && config.ClientIP.TimeoutSeconds != nil {
 		seconds = *config.ClientIP.TimeoutSeconds
 	}
+	const field = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+	if seconds <= 0 {
+		c.add(field, "%d is no time-out: it is taken for %d, the default", seconds, corev1.DefaultClientIPServiceAffinitySeconds)
+		seconds = corev1.DefaultClientIPServiceAffinitySeconds
+	}
 	s.affinity = time.Duration(seconds) * time.Second
 	if s.affinity > datapath.MaxAffinity {
-		c.add("spec.sessionAffinityConfig.clientIP.timeoutSeconds", "%d is longer than the switch remembers a client: it is forgotten after %.0f s",
+		c.add(field, "%d is longer than the switch remembers a client: it is forgotten after %.0f s",
 			seconds, datapath.MaxAffinity.Seconds())
 		s.affinity = datapath.MaxAffinity
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -13,11 +14,13 @@ import (
 
 	"github.com/sluice-net/sluice/host/cluster"
 	"github.com/sluice-net/sluice/host/datapath"
+	"github.com/sluice-net/sluice/host/inventory"
 )
 
-// world is a Model with what the datapath would have been told.
+// world is a Model with a datapath, and what that was told.
 type world struct {
 	*Model
+	dp    *datapath.Datapath
 	ports map[string]datapath.ServicePort
 }
 
@@ -27,12 +30,13 @@ func newWorld(o Options) *world {
 	if o.NodeName == "" {
 		o.NodeName = "here"
 	}
-	return &world{New(o), map[string]datapath.ServicePort{}}
+	dp := datapath.New(datapath.Options{Inventory: inventory.New(), Logger: slog.New(slog.DiscardHandler)})
+	return &world{New(o), dp, map[string]datapath.ServicePort{}}
 }
 
-// flush does to ports what a Flush says, as the datapath does it: no address may
-// belong to two ports at any moment.
-func (w *world) flush(t *testing.T) Changes {
+// flush tells the datapath what a Flush says. It must take all of it, in that order:
+// no address may belong to two ports at any moment, and none be out of order.
+func (w *world) flush(t testing.TB) Changes {
 	t.Helper()
 	changes := w.Flush()
 	for _, name := range changes.Delete {
@@ -40,15 +44,11 @@ func (w *world) flush(t *testing.T) Changes {
 			t.Errorf("%s is deleted and was never there", name)
 		}
 		delete(w.ports, name)
+		w.dp.DeleteService(name)
 	}
 	for _, put := range changes.Put {
-		for _, other := range w.ports {
-			for _, f := range put.Frontends {
-				taken := slices.ContainsFunc(other.Frontends, func(g datapath.Frontend) bool { return g.Address == f.Address })
-				if taken && other.Name != put.Name && other.Protocol == put.Protocol {
-					t.Errorf("%s is put at %s, which %s has", put.Name, f.Address, other.Name)
-				}
-			}
+		if err := w.dp.PutService(put); err != nil {
+			t.Errorf("the datapath refuses %s: %v", line(put), err)
 		}
 		w.ports[put.Name] = put
 	}
