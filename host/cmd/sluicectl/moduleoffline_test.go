@@ -71,12 +71,15 @@ func TestModuleTest(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &results); err != nil {
 		t.Fatal(err)
 	}
-	probes := 0
+	probes, checks := 0, 0
 	for _, r := range results {
 		probes += r.Probes
+		if strings.HasPrefix(r.Scenario, "ABI: ") {
+			checks++
+		}
 	}
-	if len(results) != 3 || probes < 50 {
-		t.Errorf("%d scenarios, %d connections", len(results), probes)
+	if len(results) != checks+3 || checks < 10 || probes < 50 {
+		t.Errorf("%d scenarios and checks, %d checks, %d connections", len(results), checks, probes)
 	}
 	// A module that does something else fails them.
 	steady := writeModule(t, "steady")

@@ -42,8 +42,11 @@ func moduleTestCommand() *cobra.Command {
 	var f testFlags
 	c := &cobra.Command{
 		Use:   "test (MODULE | DIR) [--scenarios DIR]",
-		Short: "Hold a module against its scenarios, without sending packets",
-		Long: `Let a module handle the manifests of each scenario in its real sandbox, and compare what policy says
+		Short: "Hold a module against the ABI and its scenarios, without sending packets",
+		Long: `First the module is asked whether it keeps to the ABI: whether a batch is a pure function of state, whether
+the same batches give the same requests, what it does with refusals, with objects that cannot be read, with many.
+
+Let a module handle the manifests of each scenario in its real sandbox, and compare what policy says
 of every connection with what the scenario expects. Of a folder with a module's source its own tests are run
 first, in its language's way, and then it is built. A scenario is a folder with manifests (*.yaml), a
 file "expected" and, if the module needs one, its configuration in "config.json":
@@ -84,7 +87,7 @@ Exit codes: 0 all is as expected, 1 something is not, 2 nothing could be tested,
 				}
 			}
 			if failed > 0 {
-				return fmt.Errorf("%d of %d scenarios failed", failed, len(results))
+				return fmt.Errorf("%d of %d checks and scenarios failed", failed, len(results))
 			}
 			return nil
 		},
@@ -113,7 +116,14 @@ func (f *testFlags) run(ctx context.Context, text string, progress io.Writer) ([
 	if len(folders) == 0 {
 		return nil, fmt.Errorf("%s: there is no scenario: make a folder in it with manifests and a file named %q", f.scenarios, scenario.File)
 	}
-	var results []ScenarioResult
+	manifests, err := filepath.Glob(filepath.Join(f.scenarios, "*", "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	results, err := f.conforms(ctx, m, manifests)
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range folders {
 		folder := filepath.Dir(file)
 		r, err := f.one(ctx, m, folder, progress)
@@ -236,7 +246,11 @@ func writeResults(out io.Writer, results []ScenarioResult) error {
 		if !r.ok() {
 			word = "FAILED"
 		}
-		if _, err := fmt.Fprintf(out, "%s  %s (%d connections)\n", word, r.Scenario, r.Probes); err != nil {
+		count := ""
+		if r.Probes > 0 {
+			count = fmt.Sprintf(" (%d connections)", r.Probes)
+		}
+		if _, err := fmt.Fprintf(out, "%s  %s%s\n", word, r.Scenario, count); err != nil {
 			return err
 		}
 		if r.Error != "" {
