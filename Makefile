@@ -160,6 +160,11 @@ test-kubeproxy: $(EMBEDDED) ## Sluice's model of Services against kube-proxy's o
 	cp tests/kubeproxy/go.mod tests/kubeproxy/go.sum bin/kubeproxy/
 	cd tests/kubeproxy && GOFLAGS='-trimpath -buildvcs=false' $(GO) test -count=1 -vet=off -mod=mod -modfile=$(CURDIR)/bin/kubeproxy/go.mod -v .
 
+RELOADS ?= 10000
+.PHONY: soak
+soak: ## reload modules RELOADS (10000) times: memory, processes, files and flows stay flat
+	SLUICE_SOAK=$(RELOADS) $(GO) test -vet=off -count 1 -v -run '^TestSoak$$' -timeout 60m ./tests/modules
+
 .PHONY: vulncheck
 vulncheck: $(EMBEDDED) ## known vulnerabilities in what is used; it asks vuln.go.dev, so it is no part of test
 	$(GO) run $(GOVULNCHECK) ./...

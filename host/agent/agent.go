@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-net/sluice/host/cluster"
 	"github.com/sluice-net/sluice/host/datapath"
 	"github.com/sluice-net/sluice/host/hostnet"
+	"github.com/sluice-net/sluice/host/observe"
 	"github.com/sluice-net/sluice/host/ovsdb"
 	"github.com/sluice-net/sluice/host/plugin"
 	"github.com/sluice-net/sluice/host/proxy"
@@ -126,6 +127,7 @@ func (a *agent) build(ctx context.Context, host *hostnet.Host, ovs *ovsdb.Client
 	if a.supervisor, err = a.modules(); err != nil {
 		return err
 	}
+	observe.RegisterModules(a.metrics.registry, moduleSamples(a.supervisor))
 	a.catalog = a.newCatalog()
 	attached, err := a.attacher.Restore(ctx)
 	if err != nil {

@@ -224,3 +224,35 @@ func TestCompareEnds(t *testing.T) {
 		t.Errorf("%+v is %q, want %q", end, got, want)
 	}
 }
+
+// TestDenyOnlyNeverOpens: a module that is granted the action deny and no other
+// can tighten, wherever it stands and whatever it asks for; no connection is
+// allowed that was not.
+func TestDenyOnlyNeverOpens(t *testing.T) {
+	denied, refused := uint64(0), 0
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCluster(t)
+		before := layersOf(t, drawLayers(t, "before"))
+		guard := policy.NewLayer("guard", rapid.IntRange(-1, 3).Draw(t, "order"), policy.Grant{
+			Tiers: []abi.Tier{abi.Admin, abi.Network, abi.Baseline}, Actions: []abi.Action{abi.Deny},
+		}, policy.Limits{})
+		txn := guard.Begin(true)
+		for _, r := range drawLayers(t, "guard")[0].Requests {
+			if err := txn.Stage(r); err != nil {
+				refused++
+			}
+		}
+		guard.Commit(txn)
+		result, err := compare.Compare(context.Background(), c.inv.Snapshot(), before, append(slices.Clone(before), guard), compare.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.NewAllows > 0 {
+			t.Fatalf("it opens: %v", result.Changes[0])
+		}
+		denied += result.NewDenies
+	})
+	if denied == 0 || refused == 0 {
+		t.Errorf("%d pairs were denied and %d requests refused: this no longer tests much", denied, refused)
+	}
+}

@@ -53,43 +53,6 @@ func NewDatapathMetrics(r prometheus.Registerer) *DatapathMetrics {
 	return m
 }
 
-// ModuleMetrics are about policy modules.
-type ModuleMetrics struct {
-	// Generation is the number of the generation in force, by module.
-	Generation *prometheus.GaugeVec
-	// Batches counts calls of a module, by module and outcome: committed,
-	// refused (the module could not handle it), failed (it trapped, timed out
-	// or broke a limit), discarded (its requests could not be realised).
-	Batches *prometheus.CounterVec
-	// Restarts counts sandboxes that were started again, by module.
-	Restarts *prometheus.CounterVec
-}
-
-// NewModuleMetrics registers them; it panics if they are registered already.
-func NewModuleMetrics(r prometheus.Registerer) *ModuleMetrics {
-	m := &ModuleMetrics{
-		Generation: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "sluice_module_generation", Help: "Number of the generation of the module that is in force.",
-		}, []string{"module"}),
-		Batches: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_module_batches_total", Help: "Batches of events that the module was called with, by outcome (committed, refused, failed, discarded).",
-		}, []string{"module", "outcome"}),
-		Restarts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_module_restarts_total", Help: "Sandboxes of the module that were started again after a failure.",
-		}, []string{"module"}),
-	}
-	r.MustRegister(m.Generation, m.Batches, m.Restarts)
-	return m
-}
-
-// Forget removes what is shown of a module that was unloaded.
-func (m *ModuleMetrics) Forget(module string) {
-	labels := prometheus.Labels{"module": module}
-	m.Generation.DeletePartialMatch(labels)
-	m.Batches.DeletePartialMatch(labels)
-	m.Restarts.DeletePartialMatch(labels)
-}
-
 // AttachMetrics are about Pods and CNI requests.
 type AttachMetrics struct {
 	// AttachedPods is how many Pods are on the bridge.

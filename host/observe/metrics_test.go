@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -25,17 +26,14 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func TestMetrics(t *testing.T) {
 	for range 2 {
 		registry := prometheus.NewPedanticRegistry()
-		datapath, modules, attach := NewDatapathMetrics(registry), NewModuleMetrics(registry), NewAttachMetrics(registry)
+		datapath, attach := NewDatapathMetrics(registry), NewAttachMetrics(registry)
 		datapath.Flows.Set(12)
 		datapath.FlowMods.WithLabelValues("add").Add(12)
 		datapath.Bundle.WithLabelValues("ok").Observe(0.01)
 		datapath.Repairs.WithLabelValues("flow").Inc()
-		modules.Generation.WithLabelValues("networkpolicy").Set(2)
-		modules.Batches.WithLabelValues("networkpolicy", "committed").Inc()
-		modules.Restarts.WithLabelValues("networkpolicy").Inc()
-		modules.Generation.WithLabelValues("other").Set(1)
-		modules.Batches.WithLabelValues("other", "failed").Inc()
-		modules.Forget("other")
+		shown := []ModuleSample{{Name: "networkpolicy", State: "running", Version: "1", Digest: "sha256:00", Generation: 2, CPU: 1500 * time.Millisecond, MemoryBytes: 1 << 20, Batches: 7}, {Name: "other"}}
+		RegisterModules(registry, func() []ModuleSample { return shown })
+		shown = shown[:1] // the other one was removed
 		attach.AttachedPods.Set(3)
 		attach.Requests.WithLabelValues("ADD", "ok").Inc()
 		attach.Seconds.WithLabelValues("ADD").Observe(0.05)
@@ -53,8 +51,10 @@ func TestMetrics(t *testing.T) {
 			`sluice_bundle_seconds_count{outcome="ok"} 1`,
 			`sluice_reconcile_repairs_total{what="flow"} 1`,
 			`sluice_module_generation{module="networkpolicy"} 2`,
-			`sluice_module_batches_total{module="networkpolicy",outcome="committed"} 1`,
-			`sluice_module_restarts_total{module="networkpolicy"} 1`,
+			`sluice_module_info{digest="sha256:00",module="networkpolicy",state="running",version="1"} 1`,
+			`sluice_module_batches_total{module="networkpolicy"} 7`,
+			`sluice_module_cpu_seconds{module="networkpolicy"} 1.5`,
+			`sluice_module_memory_bytes{module="networkpolicy"} 1.048576e+06`,
 			"sluice_attached_pods 3",
 			`sluice_cni_requests_total{command="ADD",outcome="ok"} 1`,
 			`sluice_cni_seconds_count{command="ADD"} 1`,
@@ -64,7 +64,7 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 		if strings.Contains(text, `"other"`) {
-			t.Errorf("the module that was forgotten is still shown:\n%s", text)
+			t.Errorf("a module that was removed is still shown:\n%s", text)
 		}
 	}
 }

@@ -44,6 +44,6 @@ func command() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(lab.Command(), verdictCommand(), statusCommand(), waitCommand(), moduleCommand(), rulesCommand(), servicesCommand(), adoptCommand(), ejectCommand(), uninstallCommand())
+	c.AddCommand(lab.Command(), verdictCommand(), statusCommand(), getCommand(), waitCommand(), moduleCommand(), rulesCommand(), servicesCommand(), adoptCommand(), ejectCommand(), uninstallCommand())
 	return c
 }
