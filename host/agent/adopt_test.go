@@ -169,6 +169,12 @@ func (w *world) eject(p testPod) {
 	}
 }
 
+// longestGap is what no stream may stand still for. What a move costs is a few
+// milliseconds, which the tests print; a stream whose packets go nowhere waits for TCP
+// to send them again, and later and later each time. In between is room for machines
+// that are emulated and busy.
+const longestGap = 5 * time.Second
+
 // The port that policy allows in the tests, and one that it does not.
 const allowedPort, deniedPort = 8080, 9090
 
@@ -209,20 +215,19 @@ func TestAdoptAndEjectUnderDefaultDeny(t *testing.T) {
 			m.flow.parts.Wait()
 		}
 	})
-	limit := time.Second
-	check := func(when string) (longest time.Duration) {
+	check := func(when string) {
 		t.Helper()
+		var longest time.Duration
 		for _, m := range all {
 			gap := m.flow.goesOn(t, when+": "+m.name)
 			longest = max(longest, gap)
 			t.Logf("%s: %s: longest gap %.1f ms", when, m.name, float64(gap.Microseconds())/1000)
 		}
-		if longest > limit {
-			t.Errorf("%s: a gap of %v, the limit is %v", when, longest, limit)
+		if longest > longestGap {
+			t.Errorf("%s: a gap of %v", when, longest)
 		}
-		return longest
 	}
-	limit = max(limit, 20*check("before")) // an emulated machine has gaps of its own
+	check("before")
 	for round := range 2 {
 		for _, p := range []testPod{web, cli} {
 			adoption := w.adopt(p)
@@ -279,7 +284,7 @@ func TestAdoptionGap(t *testing.T) {
 	t.Logf("longest gap of a TCP download with 1000 messages/s: %v before, %v while adopted (handover %v), %v while ejected",
 		quiet, adopted, adoption.Handover, ejected)
 	for what, gap := range map[string]time.Duration{"adopting": adopted, "ejecting": ejected} {
-		if gap > max(500*time.Millisecond, 20*quiet) {
+		if gap > longestGap {
 			t.Errorf("%s cost a gap of %v", what, gap)
 		}
 	}

@@ -19,7 +19,11 @@ type trafficSize struct {
 func TestTraffic(t *testing.T) {
 	out := newTable()
 	traffic(t, out, trafficSize{rules: []int{0, 60}, rounds: 1, lasts: 50 * time.Millisecond})
-	if want := len(gauges) * len(trafficPaths) * 2; len(out.Rows) != want {
+	want := len(gauges) * len(trafficPaths) * 2
+	if !kernelDatapath() {
+		want += len(trafficPaths) // processor time, with rules
+	}
+	if len(out.Rows) != want {
 		t.Errorf("%d rows, want %d", len(out.Rows), want)
 	}
 }
@@ -77,11 +81,13 @@ func traffic(tb testing.TB, out *table, size trafficSize) {
 	datapath := labs[1].Datapath()
 	for _, path := range trafficPaths {
 		for _, gauge := range gauges {
-			seen := make([][]float64, len(labs))
+			seen, costs := make([][]float64, len(labs)), make([][]float64, len(labs))
 			for range size.rounds {
 				for i, l := range labs {
+					before, begin := switchTime(tb, l), time.Now()
 					figure := gauge.measure(link{l, path.from, path.to, addressOf(tb, l, path.to)}, tb, size.lasts)
 					seen[i] = append(seen[i], figure)
+					costs[i] = append(costs[i], float64(switchTime(tb, l)-before)/(figure*time.Since(begin).Seconds()))
 				}
 			}
 			tb.Logf("%s, %s, in the order of labs: %.0f", gauge.name, path.name, seen)
@@ -96,6 +102,12 @@ func traffic(tb testing.TB, out *table, size trafficSize) {
 					Work: fmt.Sprintf("%s%d rules", work, n), Figure: median(seen[i+2]), Unit: gauge.unit,
 					Peer: "no rules", PeerFigure: median(seen[1]), Aim: most,
 				})
+				if gauge.unit == "packets/s" && datapath == lab.DatapathNetdev {
+					out.add(row{
+						Work: fmt.Sprintf("... processor time of the switches for a packet, %d rules", n), Figure: median(costs[i+2]), Unit: "ns",
+						Peer: "no rules", PeerFigure: median(costs[1]), Aim: ratioAtMost(1.05),
+					})
+				}
 			}
 		}
 	}
