@@ -28,7 +28,7 @@ MODULES    := $(patsubst modules/%/manifest.json,%,$(wildcard modules/*/manifest
 GO_MODULES := $(patsubst modules/%/main.go,%,$(wildcard modules/*/main.go))
 WASM       := $(MODULES:%=bin/modules/%.wasm)
 # Modules that are part of the agent's binary.
-EMBEDDED := modules/embedded/networkpolicy.wasm
+EMBEDDED := modules/embedded/networkpolicy.wasm modules/embedded/clusternetworkpolicy.wasm
 PROGRAMS := ./host/cmd/sluice-agent ./host/cmd/sluice-sandbox ./host/cmd/sluicectl ./cni/sluice-cni
 # The primary CNI plugins that the lab chains behind, as go.mod pins them, and the
 # lab's own, which wires Pods as clouds do.

@@ -226,6 +226,7 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 	if a.kube != nil {
 		start("what is in force", a.realise)
 		start("status in the API", a.reportNode)
+		start("conditions and Events", a.speak)
 	}
 	start("source of objects", func(ctx context.Context) error {
 		// The flows that are there come first: numbers that they use are kept.

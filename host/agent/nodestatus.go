@@ -124,6 +124,9 @@ func (a *agent) nodeRefusals(out *v1alpha1.NodeStatus, problems []cluster.Proble
 		add(v1alpha1.Refusal{Object: p.Object, Reason: p.Reason})
 	}
 	for _, r := range a.engine.reports.list() {
+		if r.True && r.Message == "" {
+			continue
+		}
 		add(v1alpha1.Refusal{Object: r.object(), Module: r.module, Reason: r.Reason + ": " + r.Message})
 	}
 }

@@ -32,19 +32,25 @@ type saying struct {
 
 func newReports() *reports { return &reports{said: map[reportKey]abi.Condition{}} }
 
-// take keeps what has something to say: of an object that is in force as written
+// take keeps what has something to say: of most objects that are in force as written
 // there is nothing to remember.
 func (r *reports) take(module string, said []abi.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, one := range said {
 		k := reportKey{one.Object.Resource, one.Object.Namespace, one.Object.Name, module}
-		if one.Condition.True && one.Condition.Message == "" {
+		if one.Condition.True && one.Condition.Message == "" && !hasConditions(k.resource) {
 			delete(r.said, k)
 		} else {
 			r.said[k] = one.Condition
 		}
 	}
+}
+
+// hasConditions says whether the objects of a resource show conditions, good ones
+// too.
+func hasConditions(resource string) bool {
+	return resource == "clusternetworkpolicies.policy.networking.k8s.io"
 }
 
 // forget takes note of the end of an object.

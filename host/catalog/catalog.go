@@ -40,6 +40,7 @@ type entry struct {
 	generation int64
 	good       *wanted // as last understood; nil: never
 	err        *refusal
+	ignored    bool // it says itself that no node need wait for it
 }
 
 // New returns a catalog of the floor alone.
@@ -68,7 +69,7 @@ func (c *Catalog) Put(name string, generation int64, object []byte) {
 		e = &entry{}
 		c.entries[name] = e
 	}
-	e.generation, e.err = generation, nil
+	e.generation, e.err, e.ignored = generation, nil, w != nil && !w.hold
 	if err == nil {
 		e.good = w
 	} else if !errors.As(err, &e.err) {
@@ -107,8 +108,8 @@ func (c *Catalog) wanted() map[string]*wanted {
 }
 
 // Holds are the modules without whose first commit the node must not open. A
-// PolicyModule that was never understood is among them: nobody knows what it was
-// meant to close.
+// PolicyModule that was never understood is among them, unless it says itself that
+// nobody need wait for it: nobody knows what it was meant to close.
 func (c *Catalog) Holds() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,8 +120,8 @@ func (c *Catalog) Holds() []string {
 			names = append(names, name)
 		}
 	}
-	for name := range c.entries {
-		if all[name] == nil {
+	for name, e := range c.entries {
+		if all[name] == nil && !e.ignored {
 			names = append(names, name)
 		}
 	}

@@ -48,7 +48,8 @@ type wanted struct {
 	hold       bool  // no node opens without its first commit
 }
 
-// read makes a module of a PolicyModule as it is in the API.
+// read makes a module of a PolicyModule as it is in the API. With an error there is
+// one as well, if it could be understood but for where its bytes are.
 func (s Sources) read(name string, generation int64, object []byte) (*wanted, error) {
 	var raw struct {
 		APIVersion string          `json:"apiVersion"`
@@ -78,10 +79,7 @@ func (s Sources) read(name string, generation int64, object []byte) (*wanted, er
 		w.Rollout = plugin.Rollout{MaxNewDenies: number(r.MaxNewDenies), MaxNewAllows: number(r.MaxNewAllows)}
 	}
 	w.Grant = grantOf(&spec)
-	if err := s.find(w, &spec.Source); err != nil {
-		return nil, err
-	}
-	return w, nil
+	return w, s.find(w, &spec.Source)
 }
 
 func number(n *int32) *int {

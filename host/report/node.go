@@ -149,7 +149,7 @@ func (n *Node) write(ctx context.Context, status v1alpha1.NodeStatus) error {
 	if err != nil {
 		return err
 	}
-	_, err = n.statuses().Patch(ctx, n.NodeName, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "sluice-agent"})
+	_, err = n.statuses().Patch(ctx, n.NodeName, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: manager})
 	if apierrors.IsNotFound(err) {
 		err = n.create(ctx, status)
 	}
@@ -181,7 +181,7 @@ func (n *Node) create(ctx context.Context, status v1alpha1.NodeStatus) error {
 	if err := json.Unmarshal(text, &fields.Object); err != nil {
 		return err
 	}
-	_, err = n.statuses().Create(ctx, &fields, metav1.CreateOptions{FieldManager: "sluice-agent"})
+	_, err = n.statuses().Create(ctx, &fields, metav1.CreateOptions{FieldManager: manager})
 	return err
 }
 
@@ -219,7 +219,7 @@ func (n *Node) untaint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := n.Client.Resource(nodes()).Patch(ctx, n.NodeName, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: "sluice-agent"}); err != nil {
+	if _, err := n.Client.Resource(nodes()).Patch(ctx, n.NodeName, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: manager}); err != nil {
 		return fmt.Errorf("remove the taint %s from Node %s: %w", v1alpha1.AgentNotReady, n.NodeName, err)
 	}
 	n.tainted = false

@@ -17,7 +17,7 @@ func TestModule(t *testing.T) {
 		t.Error("the module has no manifest: was it copied before sluice-manifest ran?")
 	}
 	_, err = Module("nothing")
-	if want := `there is no built-in module "nothing": use one of networkpolicy, or name a file`; err == nil || err.Error() != want {
+	if want := `there is no built-in module "nothing": use one of clusternetworkpolicy, networkpolicy, or name a file`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -1,0 +1,87 @@
+package catalog
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluice-net/sluice/host/plugin"
+)
+
+func newCatalog(floor ...string) *Catalog {
+	o := Options{
+		Logger: slog.New(slog.DiscardHandler), Hold: floor,
+		Sources: Sources{
+			Builtin: func(string) ([]byte, error) { return []byte("wasm"), nil },
+			OCI:     func(string, string, string) plugin.Fetch { return nil },
+		},
+	}
+	for _, name := range floor {
+		o.Floor = append(o.Floor, plugin.Spec{Name: name})
+	}
+	return New(o)
+}
+
+func module(spec string) []byte {
+	return []byte(`{"apiVersion":"policy.sluice.dev/v1alpha1","spec":` + spec + `}`)
+}
+
+// A PolicyModule that can not be followed is refused with what to do, and the one
+// before it stays.
+func TestRefused(t *testing.T) {
+	for _, c := range []struct{ object, reason, message string }{
+		{`{"apiVersion":"policy.sluice.dev/v1beta1","spec":{}}`, ReasonUnsupported, "install the CustomResourceDefinitions of the agent's version"},
+		{string(module(`{"source":{"builtin":"a"},"confine":true}`)), ReasonUnsupported, `unknown field "confine"`},
+		{string(module(`{"source":{}}`)), ReasonInvalid, "name one of builtin"},
+		{string(module(`{"source":{"configMap":{"name":"a"}}}`)), ReasonInvalid, "there are no ConfigMaps without a Kubernetes API"},
+		{`{`, ReasonInvalid, "unexpected end"},
+	} {
+		cat := newCatalog()
+		cat.Put("house", 1, module(`{"source":{"builtin":"a"},"order":3}`))
+		cat.Put("house", 2, []byte(c.object))
+		e := cat.Entries()[0]
+		if e.Reason != c.reason || !strings.Contains(e.Message, c.message) || e.Generation != 2 {
+			t.Errorf("%s: got %+v", c.object, e)
+		}
+		if w := cat.wanted()["house"]; w == nil || w.Order != 3 || w.generation != 1 {
+			t.Errorf("%s: what was before it is %+v", c.object, w)
+		}
+	}
+}
+
+// What a node waits for before it opens.
+func TestHolds(t *testing.T) {
+	cat := newCatalog("networkpolicy")
+	cat.Put("shadow", 1, module(`{"source":{"builtin":"a"},"mode":"Shadow"}`))
+	cat.Put("optional", 1, module(`{"source":{"builtin":"a"},"onFirstFailure":"Ignore"}`))
+	cat.Put("strict", 1, module(`{"source":{"builtin":"a"}}`))
+	cat.Put("unreadable", 1, module(`{"source":{"builtin":"a"},"what":1}`))
+	cat.Put("nowhere", 1, module(`{"source":{},"onFirstFailure":"Ignore"}`))
+	if got, want := cat.Holds(), []string{"networkpolicy", "strict", "unreadable"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	cat.Put("networkpolicy", 1, module(`{"source":{"builtin":"a"},"onFirstFailure":"Ignore"}`))
+	cat.Delete("strict")
+	if got, want := cat.Holds(), []string{"unreadable"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	cat.Delete("networkpolicy")
+	if got := cat.Holds(); !slices.Contains(got, "networkpolicy") {
+		t.Errorf("without its PolicyModule the floor's module is not waited for: %q", got)
+	}
+}
+
+func TestGrant(t *testing.T) {
+	cat := newCatalog()
+	cat.Put("m", 1, module(`{"source":{"builtin":"a"},"tier":"Admin","limits":{"rules":7},"config":{"a":1},"rollout":{"maxNewDenies":0}}`))
+	w := cat.wanted()["m"]
+	if !slices.Equal(w.Grant.Tiers, []string{"admin"}) || !slices.Equal(w.Grant.Resources, []string{"*"}) || w.Grant.Limits.Rules != 7 ||
+		string(w.Config) != `{"a":1}` || w.Rollout.MaxNewDenies == nil || *w.Rollout.MaxNewDenies != 0 || w.Rollout.MaxNewAllows != nil {
+		t.Errorf("got %+v", w)
+	}
+	cat.Put("m", 2, module(`{"source":{"builtin":"a"},"grant":{"tiers":["Network"],"actions":["Allow","Deny"]}}`))
+	if w := cat.wanted()["m"]; !slices.Equal(w.Grant.Actions, []string{"allow", "deny"}) || len(w.Grant.Resources) != 0 {
+		t.Errorf("got %+v", w)
+	}
+}
