@@ -14,10 +14,11 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/sluice-net/sluice/sdk"
 	"github.com/sluice-net/sluice/sdk/toolchain"
 )
 
-//go:embed all:go
+//go:embed all:go all:c all:rust all:assemblyscript
 var files embed.FS
 
 // Values of a template.
@@ -37,7 +38,8 @@ func Languages() []toolchain.Language {
 }
 
 // Write writes a new module into a folder that does not exist or is empty, and
-// returns the names of its files.
+// returns the names of its files. In languages other than Go the folder gets a
+// copy of the SDK as well, named sluice.
 func Write(dir string, language toolchain.Language, values Values) ([]string, error) {
 	if !slices.Contains(Languages(), language) {
 		return nil, fmt.Errorf("there is no template for language %q: use one of %v", language, Languages())
@@ -75,5 +77,9 @@ func Write(dir string, language toolchain.Language, values Values) ([]string, er
 		written = append(written, name)
 		return out.Close()
 	})
+	if source, ok := sdk.Source(root); ok && err == nil {
+		err = os.CopyFS(filepath.Join(dir, "sluice"), source)
+		written = append(written, "sluice")
+	}
 	return written, err
 }

@@ -68,25 +68,38 @@ func (j *job) buildRust(ctx context.Context) error {
 }
 
 func (j *job) testRust(ctx context.Context) error {
-	r, err := findRust(ctx, false)
+	// The one that builds the module too, if there is one: an older cargo does not
+	// read what a newer one has written.
+	r, err := findRust(ctx, true)
 	if err != nil {
-		return err
+		if r, err = findRust(ctx, false); err != nil {
+			return err
+		}
 	}
 	return j.run(ctx, r.env(filepath.Join(j.scratch, "rust")), r.cargo, "test", "--quiet")
 }
 
-// crate is the name of the module's package: the first "name" of Cargo.toml.
+// crate is the name of the module's library: that of [lib], or of the package.
 func (j *job) crate() (string, error) {
 	text, err := os.ReadFile(filepath.Join(j.dir, "Cargo.toml"))
 	if err != nil {
 		return "", err
 	}
+	section, name := "", ""
 	for line := range strings.Lines(string(text)) {
-		if key, value, ok := strings.Cut(line, "="); ok && strings.TrimSpace(key) == "name" {
-			return strings.Trim(strings.TrimSpace(value), `"`), nil
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			section = line
+		}
+		key, value, _ := strings.Cut(line, "=")
+		if strings.TrimSpace(key) == "name" && (section == "[lib]" || section == "[package]" && name == "") {
+			name = strings.Trim(strings.TrimSpace(value), `"`)
 		}
 	}
-	return "", fmt.Errorf("%s has no package name", filepath.Join(j.dir, "Cargo.toml"))
+	if name == "" {
+		return "", fmt.Errorf("%s has no package name", filepath.Join(j.dir, "Cargo.toml"))
+	}
+	return name, nil
 }
 
 func copyFile(to, from string) (err error) {
