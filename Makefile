@@ -145,7 +145,20 @@ cluster-api:
 
 .PHONY: lab
 lab: build cluster-api ## tests on real Open vSwitch in network namespaces; they need root
-	$(GO) test -vet=off -p 1 -timeout 20m ./tests/...
+	$(GO) test -vet=off -p 1 -timeout 20m $$($(GO) list ./tests/... | grep -v /cluster/daemonset)
+
+.PHONY: test-cluster
+test-cluster: build ## Sluice as a DaemonSet on a real cluster of two nodes; the first time it builds Kubernetes (10 minutes)
+	@.ci/deps cluster
+	$(GO) run ./tests/cluster build nodes
+	$(GO) test -vet=off -count=1 -timeout 20m -v ./tests/cluster/daemonset
+
+SUITES ?=
+.PHONY: conformance
+conformance: build ## other people's suites against the DaemonSet (half an hour); SUITES=netpol: only this
+	@.ci/deps cluster
+	$(GO) run ./tests/cluster build nodes conformance
+	$(GO) run ./tests/cluster conformance $(SUITES)
 
 PART ?= all
 .PHONY: test-kernel

@@ -17,8 +17,9 @@ import (
 // sets of programs that one purpose needs.
 func sets() map[string][]string {
 	return map[string][]string{
-		"api":   append(controlplane.APIPrograms(), build.Kubectl),
-		"nodes": append(rig.Programs(), images.Programs()...),
+		"api":         append(controlplane.APIPrograms(), build.Kubectl),
+		"nodes":       append(rig.Programs(), images.Programs()...),
+		"conformance": {build.E2E, build.PolicyAPI},
 	}
 }
 

@@ -27,6 +27,6 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(buildCommand(), upCommand())
+	c.AddCommand(buildCommand(), upCommand(), conformanceCommand())
 	return c
 }

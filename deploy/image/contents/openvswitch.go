@@ -21,7 +21,7 @@ func OpenVSwitch(name, scripts string) (image.Image, error) {
 		{Path: "/etc/group", Content: "root:x:0:\n"},
 	}
 	libraries := map[string]bool{}
-	for _, program := range []string{"ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl", "ovs-appctl", "sh", "cat"} {
+	for _, program := range []string{"ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl", "ovs-appctl", "sh", "mv"} {
 		path, err := found(program)
 		if err != nil {
 			return image.Image{}, err

@@ -85,6 +85,9 @@ func Repository() (string, error) {
 }
 
 func (b *builder) program(ctx context.Context, name string) (string, error) {
+	if name == AgnhostNoSCTP {
+		return b.agnhostNoSCTP(ctx)
+	}
 	p, known := programs()[name]
 	if !known {
 		return "", errors.New("there is no recipe for it")
@@ -92,6 +95,12 @@ func (b *builder) program(ctx context.Context, name string) (string, error) {
 	dir := b.source
 	if p.pins != sluice {
 		dir = filepath.Join(b.source, "tests", "cluster", "build", p.pins)
+	}
+	if p.module != "" {
+		var err error
+		if dir, err = moduleDir(ctx, b.source, p.module); err != nil {
+			return "", err
+		}
 	}
 	if p.volatile {
 		path := filepath.Join(b.cache, "bin", name)

@@ -13,11 +13,24 @@ func ModuleDir(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return kubernetesDir(ctx, filepath.Join(repository, "tests", "cluster", "build", kubernetes))
+	return moduleDir(ctx, filepath.Join(repository, "tests", "cluster", "build", kubernetes), "k8s.io/kubernetes")
 }
 
-func kubernetesDir(ctx context.Context, pins string) (string, error) {
-	return goCommand(ctx, pins, "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes")
+// PolicyAPIDir is where network-policy-api has been unpacked, with its manifests.
+func PolicyAPIDir(ctx context.Context) (string, error) {
+	repository, err := Repository()
+	if err != nil {
+		return "", err
+	}
+	return moduleDir(ctx, repository, "sigs.k8s.io/network-policy-api")
+}
+
+// moduleDir downloads a module, if it is not there, as the go.mod in a directory pins it.
+func moduleDir(ctx context.Context, pins, module string) (string, error) {
+	if _, err := goCommand(ctx, pins, "mod", "download", module); err != nil {
+		return "", err
+	}
+	return goCommand(ctx, pins, "list", "-m", "-f", "{{.Dir}}", module)
 }
 
 // compiled makes a static program of a C file, without a C library of the image's.
@@ -27,7 +40,7 @@ func (b *builder) compiled(ctx context.Context, p program, name, pins string) (s
 	if err != nil {
 		return "", err
 	}
-	source, err := kubernetesDir(ctx, pins)
+	source, err := moduleDir(ctx, pins, "k8s.io/kubernetes")
 	if err != nil {
 		return "", err
 	}

@@ -16,7 +16,10 @@ type program struct {
 	// volatile says that more than the pins decide what it is: its source is Sluice's
 	// own. The go command, which is quick then, decides whether to build.
 	volatile bool
-	c        bool // a single C file, of the module k8s.io/kubernetes
+	// module is built where it was unpacked, with the versions of its own go.mod;
+	// Sluice's go.mod says which release.
+	module string
+	c      bool // a single C file, of the module k8s.io/kubernetes
 }
 
 // Names of programs, as Programs takes them.
@@ -32,6 +35,9 @@ const (
 	Agnhost           = "agnhost"
 	Pause             = "pause"
 	E2E               = "e2e.test"
+	PolicyAPI         = "policy-api.test" // conformance of network-policy-api
+	// AgnhostNoSCTP is agnhost with a porter that goes on where the kernel has no SCTP.
+	AgnhostNoSCTP = "agnhost-nosctp"
 
 	// The primary CNI of a node, and what its runtime asks for beside it.
 	PTP       = "ptp"
@@ -39,8 +45,9 @@ const (
 	Portmap   = "portmap"
 	Loopback  = "loopback"
 
-	// NodeInit is process 1 of a node.
+	// NodeInit is process 1 of a node; Probe is what tests' Pods run.
 	NodeInit = "node-init"
+	Probe    = "probe"
 )
 
 func programs() map[string]program {
@@ -58,6 +65,7 @@ func programs() map[string]program {
 		Kubectl:           {pins: kubernetes, pkg: kube + "cmd/kubectl"},
 		Agnhost:           {pins: kubernetes, pkg: kube + "test/images/agnhost"},
 		E2E:               {pins: kubernetes, pkg: kube + "test/e2e", test: true},
+		PolicyAPI:         {module: "sigs.k8s.io/network-policy-api", pkg: "./conformance", test: true},
 		Pause:             {pins: kubernetes, pkg: "build/pause/linux/pause.c", c: true},
 		CoreDNS:           {pins: coredns, pkg: "."},
 		PTP:               {pins: sluice, pkg: plugins + "main/ptp"},
@@ -65,5 +73,6 @@ func programs() map[string]program {
 		Portmap:           {pins: sluice, pkg: plugins + "meta/portmap"},
 		Loopback:          {pins: sluice, pkg: plugins + "main/loopback"},
 		NodeInit:          {pins: sluice, pkg: "./tests/cluster/node/init", volatile: true},
+		Probe:             {pins: sluice, pkg: "./tests/cluster/probe", volatile: true},
 	}
 }

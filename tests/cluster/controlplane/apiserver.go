@@ -31,6 +31,11 @@ func (s *Server) StartAPI(ctx context.Context) error {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + file("front-proxy.crt"), "--proxy-client-key-file=" + file("front-proxy.key"),
 	}
+	audit, err := s.auditFlags()
+	if err != nil {
+		return err
+	}
+	args = append(args, audit...)
 	if s.opts.Controllers {
 		args = append(args, "--bind-address=0.0.0.0", "--advertise-address="+s.opts.Address, "--enable-admission-plugins=NodeRestriction")
 	} else {

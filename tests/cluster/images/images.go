@@ -16,11 +16,18 @@ import (
 const (
 	Pause   = "registry.k8s.io/pause:3.10.2"
 	Agnhost = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
+	Probe   = "localhost/sluice-probe:test" // package tests/cluster/probe
 	Busybox = "registry.k8s.io/e2e-test-images/busybox:1.37.0-2"
 )
 
+// PolicyAPI is the name that network-policy-api v0.2.0 asks for; what it gets is
+// agnhost of this release, which goes on where the kernel has no SCTP.
+const PolicyAPI = "registry.k8s.io/e2e-test-images/agnhost:2.45"
+
 // Programs are those of package build that images are made of.
-func Programs() []string { return []string{build.Pause, build.Agnhost} }
+func Programs() []string {
+	return []string{build.Pause, build.Agnhost, build.AgnhostNoSCTP, build.Probe}
+}
 
 // Archives makes the archives, and returns their files.
 func Archives(ctx context.Context, progress io.Writer) ([]string, error) {
@@ -44,7 +51,9 @@ func Archives(ctx context.Context, progress io.Writer) ([]string, error) {
 	for name, i := range map[string]image.Image{
 		"pause":   pause(programs),
 		"busybox": busybox(),
-		"agnhost": agnhost(programs, kubernetes),
+		"probe":   probe(programs),
+		"agnhost": agnhost(Agnhost, programs[build.Agnhost], kubernetes),
+		"policy":  agnhost(PolicyAPI, programs[build.AgnhostNoSCTP], kubernetes),
 	} {
 		file := filepath.Join(dir, name+".tar")
 		if err := keep(file, i); err != nil {
@@ -82,21 +91,28 @@ func pause(programs map[string]string) image.Image {
 	}
 }
 
+func probe(programs map[string]string) image.Image {
+	return image.Image{
+		Names: []string{Probe}, Entrypoint: []string{"/probe"},
+		Files: append(shell(), image.File{Path: "/probe", Source: programs[build.Probe]}),
+	}
+}
+
 func busybox() image.Image {
 	return image.Image{Names: []string{Busybox}, Command: []string{"/bin/sh"}, Files: shell()}
 }
 
 // agnhost is the image of the e2e suite's servers and clients.
-func agnhost(programs map[string]string, kubernetes string) image.Image {
+func agnhost(name, program, kubernetes string) image.Image {
 	files := append(shell(),
-		image.File{Path: "/agnhost", Source: programs[build.Agnhost]},
+		image.File{Path: "/agnhost", Source: program},
 		image.File{Path: "/agnhost-2", Link: "agnhost"},
 		image.File{Path: "/bin/bash", Source: "/bin/bash-static"},
 		image.File{Path: "/uploads"})
 	for _, name := range []string{"localhost.crt", "localhost.key"} {
 		files = append(files, image.File{Path: "/" + name, Source: filepath.Join(kubernetes, "test/images/agnhost/porter", name), Mode: 0o644})
 	}
-	return image.Image{Names: []string{Agnhost}, Entrypoint: []string{"/agnhost"}, Command: []string{"pause"}, Files: files}
+	return image.Image{Names: []string{name}, Entrypoint: []string{"/agnhost"}, Command: []string{"pause"}, Files: files}
 }
 
 // shell is a busybox with names for its commands, and users.

@@ -1,0 +1,103 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/sluice-net/sluice/tests/cluster/build"
+	"github.com/sluice-net/sluice/tests/cluster/rig"
+)
+
+// Netpol is the suite of Kubernetes (test/e2e/network/netpol).
+const Netpol = "Kubernetes e2e, Netpol"
+
+// noSCTP is why cases are left out.
+const noSCTP = "the kernel has no SCTP"
+
+// sctpFocus matches the cases that need a kernel with SCTP.
+const sctpFocus = `Feature:SCTPConnectivity`
+
+// RunNetpol runs the cases whose names a regular expression matches, one after the other.
+func RunNetpol(ctx context.Context, c *rig.Cluster, progress io.Writer, focus string) ([]Case, error) {
+	programs, err := build.Programs(ctx, progress, build.E2E, build.Kubectl)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "sluice-e2e-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	report := filepath.Join(dir, "report.json")
+	args := []string{
+		"--provider=skeleton", "--kubectl-path=" + programs[build.Kubectl], "--kubeconfig=" + c.Control.Admin(),
+		"--disable-log-dump", "--delete-namespace-on-failure=true", "--ginkgo.no-color",
+		"--ginkgo.focus=" + focus, "--ginkgo.json-report=" + report, "--ginkgo.v",
+	}
+	sctp := SCTP()
+	if !sctp {
+		args = append(args, "--ginkgo.skip="+sctpFocus)
+	}
+	command := c.Command(ctx, programs[build.E2E], args...)
+	command.Dir = dir
+	command.Stdout = newLines(progress, "• ", "[sig-network]", "[FAILED]")
+	runErr := command.Run() // the report says more
+	cases, err := parseGinkgo(report, sctp)
+	if exit := (*exec.ExitError)(nil); err == nil && len(cases) > 0 && errors.As(runErr, &exit) {
+		runErr = nil
+	}
+	return cases, errors.Join(err, runErr)
+}
+
+// ginkgoReport is what is used of a report (onsi/ginkgo v2, types.Report).
+type ginkgoReport struct {
+	SpecReports []struct {
+		ContainerHierarchyTexts []string
+		LeafNodeText            string
+		LeafNodeType            string
+		State                   string
+		RunTime                 int64 // nanoseconds
+		Failure                 struct{ Message string }
+	}
+}
+
+func parseGinkgo(file string, sctp bool) ([]Case, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the suite left no report: %w", err)
+	}
+	var reports []ginkgoReport
+	if err := json.Unmarshal(text, &reports); err != nil {
+		return nil, fmt.Errorf("the suite's report: %w", err)
+	}
+	var cases []Case
+	for _, report := range reports {
+		for _, spec := range report.SpecReports {
+			name := strings.Join(append(spec.ContainerHierarchyTexts, spec.LeafNodeText), " ")
+			if spec.LeafNodeType != "It" || !strings.Contains(name, "Netpol") {
+				continue
+			}
+			c := Case{Suite: Netpol, Name: strings.TrimPrefix(name, "[sig-network] "), Seconds: float64(spec.RunTime) / 1e9, Why: spec.Failure.Message}
+			switch spec.State {
+			case "passed":
+				c.Outcome = Passed
+			case "skipped":
+				if !strings.Contains(name, sctpFocus) || sctp {
+					continue // it was not asked for
+				}
+				c.Outcome, c.Why = Skipped, noSCTP
+			default:
+				c.Outcome = Failed
+			}
+			cases = append(cases, c)
+		}
+	}
+	return cases, nil
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-net/sluice/tests/cluster/build"
+	"github.com/sluice-net/sluice/tests/cluster/conformance"
+	"github.com/sluice-net/sluice/tests/cluster/installed"
+	"github.com/sluice-net/sluice/tests/cluster/rig"
+)
+
+func conformanceCommand() *cobra.Command {
+	var focus string
+	nodes := 2
+	all := []string{"netpol", "policy-api"}
+	c := &cobra.Command{
+		Use:   "conformance [netpol] [policy-api]",
+		Short: "Run other people's suites against a cluster with Sluice",
+		Long: "Brings a cluster with Sluice up, runs the suites (all of them, if none is named), and writes what came out to\n" +
+			"bin/conformance.json and tests/cluster/CONFORMANCE.md. Results of cases that are not run again stay. It ends with\n" +
+			"an error if a case failed.",
+		Example:   "  go run ./tests/cluster conformance\n  go run ./tests/cluster conformance netpol --focus 'Netpol.*CIDR'",
+		ValidArgs: all,
+		Args:      cobra.OnlyValidArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = all
+			}
+			out := cmd.ErrOrStderr()
+			cluster, err := installed.Up(cmd.Context(), nodes, out)
+			if err != nil {
+				return err
+			}
+			cases, err := runSuites(cmd.Context(), cluster, cmd, args, focus)
+			return errors.Join(err, cluster.Close(), record(cmd, cases))
+		},
+	}
+	c.Flags().StringVar(&focus, "focus", "", "regular expression of the cases to run")
+	c.Flags().IntVar(&nodes, "nodes", nodes, "number of nodes")
+	return c
+}
+
+func runSuites(ctx context.Context, cluster *rig.Cluster, cmd *cobra.Command, suites []string, focus string) (all []conformance.Case, err error) {
+	out := cmd.ErrOrStderr()
+	if slices.Contains(suites, "netpol") {
+		focused := focus
+		if focused == "" {
+			focused = "Netpol"
+		}
+		cases, running := conformance.RunNetpol(ctx, cluster, out, focused)
+		all, err = append(all, cases...), errors.Join(err, running)
+	}
+	if slices.Contains(suites, "policy-api") {
+		cases, running := conformance.RunPolicyAPI(ctx, cluster, out, focus)
+		all, err = append(all, cases...), errors.Join(err, running)
+	}
+	return all, err
+}
+
+// record adds cases to those of earlier runs and writes the table.
+func record(cmd *cobra.Command, cases []conformance.Case) error {
+	repository, err := build.Repository()
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(repository, "bin", "conformance.json")
+	results, err := conformance.Load(file)
+	if err != nil {
+		return err
+	}
+	results.Versions[conformance.Netpol] = "v1.37.2"
+	results.Versions[conformance.PolicyAPI] = "v0.2.0"
+	results.Add(cases)
+	if err := results.Save(file); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(repository, "tests", "cluster", "CONFORMANCE.md"), []byte(preamble+results.Table()), 0o644); err != nil {
+		return err
+	}
+	failed := 0
+	for _, c := range cases {
+		if c.Outcome == conformance.Failed {
+			failed++
+			fmt.Fprintf(cmd.OutOrStdout(), "FAILED %s: %s\n", c.Suite, c.Name)
+		}
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d cases, %d failed\n", len(cases), failed)
+	if failed > 0 {
+		return fmt.Errorf("%d of %d cases failed", failed, len(cases))
+	}
+	return nil
+}
+
+const preamble = `# Conformance
+
+Written by ` + "`make conformance`" + `: other people's suites, as they are, against the DaemonSet on a cluster of two nodes (kubelet and containerd,
+primary CNI ` + "`ptp`" + `, kube-proxy in nftables mode, Open vSwitch's userspace datapath).
+
+`
