@@ -23,9 +23,10 @@ type candidate struct {
 }
 
 // prepare makes a candidate, in a goroutine of its own: however long it takes,
-// the running generation is served. It ends early when ctx does.
-func (m *Module) prepare(ctx context.Context, image *image, base int) *candidate {
-	ctx, cancel := context.WithCancel(ctx)
+// the running generation is served. It ends early when ctx does. Cancel ends ctx,
+// and is called when the generation ends: what is left of a context in its parent
+// would add up over reloads.
+func (m *Module) prepare(ctx context.Context, cancel context.CancelFunc, image *image, base int) *candidate {
 	g := &generation{image: image, cancel: cancel, tally: &m.tally, config: m.configuration(), started: m.now(), ring: recording.NewRing(m.options.RecordingBytes)}
 	c := &candidate{generation: g, base: base}
 	if c.err = m.bring(ctx, c); c.err != nil {

@@ -108,7 +108,7 @@ func (m *Module) start(ctx context.Context) {
 	m.inFlight = &flight{image: i, cancel: cancel}
 	base := m.commits
 	m.workers.Go(func() {
-		c := m.prepare(of, i, base)
+		c := m.prepare(of, cancel, i, base)
 		select { // an obsolete one arrives as well: start waits for that
 		case m.candidates <- c:
 		case <-ctx.Done():

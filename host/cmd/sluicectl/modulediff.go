@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-net/sluice/host/agent"
 	"github.com/sluice-net/sluice/host/artifact"
 	"github.com/sluice-net/sluice/host/compare"
+	"github.com/sluice-net/sluice/host/observe"
 	"github.com/sluice-net/sluice/host/plugin"
 	"github.com/sluice-net/sluice/host/policy"
 )
@@ -24,29 +27,34 @@ type diffFlags struct {
 	beside []string
 	output string
 	limit  int
+	live   bool
+	socket string
 }
 
 func moduleDiffCommand() *cobra.Command {
 	var f diffFlags
 	c := &cobra.Command{
-		Use:   "diff OLD NEW --manifests PATH...",
+		Use:   "diff (OLD NEW --manifests PATH... | MODULE --live)",
 		Short: "Show which connections another version of a module would newly deny or newly allow",
 		Long: `Let two versions of a module handle the same manifests, and compare what becomes of every connection:
 between all Pods, nodes and blocks of addresses that policy can tell apart, on every port where
 anything begins or ends. It shows what would be newly denied and newly allowed, with the names of Pods.
 
+With --live it is about a module that runs in mode Shadow on this node: what it would change if it were
+enforced, for the objects and the policy of this moment.
+
 ` + moduleHelp + `
 
 Exit codes: 0 no verdict changes, 1 some do, 2 the comparison could not be made.`,
 		Example: `  sluicectl module diff registry.example/team/web:1.2 ./web.wasm --manifests shop/
-  sluicectl module diff web-1.wasm web-2.wasm --beside networkpolicy --manifests shop/ -o json`,
-		Args: cobra.ExactArgs(2),
+  sluicectl module diff web-1.wasm web-2.wasm --beside networkpolicy --manifests shop/ -o json
+  sluicectl module diff web --live`,
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			result, err := f.compare(c, args[0], args[1])
+			report, err := f.report(c, args)
 			if err != nil {
 				return &codedError{exitTrouble, err}
 			}
-			report := result.Report()
 			if f.output == "json" {
 				err = writeJSON(c.OutOrStdout(), report)
 			} else {
@@ -55,7 +63,7 @@ Exit codes: 0 no verdict changes, 1 some do, 2 the comparison could not be made.
 			switch {
 			case err != nil:
 				return &codedError{exitTrouble, err}
-			case !result.Same():
+			case report.NewDenies+report.NewAllows+report.NewAnswers > 0:
 				return &codedError{exitDiffers, errors.New("the verdicts differ")}
 			}
 			return nil
@@ -64,9 +72,42 @@ Exit codes: 0 no verdict changes, 1 some do, 2 the comparison could not be made.
 	f.addManifests(c)
 	f.add(c)
 	c.Flags().StringArrayVar(&f.beside, "beside", nil, "a module that is in force in both cases, asked after the one that changes (repeatable)")
+	c.Flags().BoolVar(&f.live, "live", false, "compare a module in mode Shadow with what is in force on this node")
+	c.Flags().StringVar(&f.socket, "socket", observe.DefaultSocket, "with --live: admin socket of the agent")
 	c.Flags().IntVar(&f.limit, "limit", 100, "how many changes to list; the sums count all")
 	c.Flags().StringVarP(&f.output, "output", "o", "table", `"table" or "json"`)
 	return c
+}
+
+// report makes the comparison that the arguments ask for.
+func (f *diffFlags) report(c *cobra.Command, args []string) (compare.Report, error) {
+	switch {
+	case f.live && (len(args) != 1 || len(f.manifests) > 0):
+		return compare.Report{}, errors.New("--live takes the name of one module and no manifests")
+	case !f.live && len(args) != 2:
+		return compare.Report{}, errors.New("name two versions of a module, or one that runs in mode Shadow with --live")
+	case f.live:
+		return f.ask(c, args[0])
+	}
+	result, err := f.compare(c, args[0], args[1])
+	return result.Report(), err
+}
+
+// ask has the agent compare a shadow with what is in force.
+func (f *diffFlags) ask(c *cobra.Command, module string) (compare.Report, error) {
+	if err := checkOutput(f.output, "table", "json"); err != nil {
+		return compare.Report{}, err
+	}
+	client := observe.NewClient(f.socket)
+	defer client.Close()
+	var s agent.ShadowStatus
+	if err := client.Get(c.Context(), "/v1/modules/diff", url.Values{"module": {module}}, &s); err != nil {
+		return compare.Report{}, err
+	}
+	if s.Error != "" {
+		return compare.Report{}, errors.New(s.Error)
+	}
+	return s.Report, nil
 }
 
 func (f *diffFlags) compare(c *cobra.Command, old, now string) (compare.Result, error) {

@@ -115,6 +115,11 @@ func TestModuleDiff(t *testing.T) {
 	if back.NewDenies != r.NewAllows || back.NewAllows != 0 {
 		t.Errorf("there %d pairs are newly allowed, and back %d newly denied", r.NewAllows, back.NewDenies)
 	}
+	for _, args := range [][]string{{"--live", "a", "b"}, {"a"}, {"--live", "a", "--manifests", "/x"}} {
+		if _, err := sluicectl(t, append([]string{"module", "diff"}, args...)...); exitCode(err) != 2 {
+			t.Errorf("diff %v: %v", args, err)
+		}
+	}
 	if _, code := diff("networkpolicy", "/nowhere.wasm"); code != 2 {
 		t.Errorf("a module that is not there: exit code %d", code)
 	}
