@@ -15,6 +15,9 @@ var measurements = []struct {
 	{"programming", func(tb testing.TB, t *table) {
 		programming(tb, t, programmingSize{flows: []int{1_000, 10_000, 100_000}, rounds: []int{15, 7, 3}})
 	}},
+	{"services", func(tb testing.TB, t *table) {
+		services(tb, t, servicesSize{services: 10_000, endpoints: 10, changes: 400})
+	}},
 	{"cni-add", func(tb testing.TB, t *table) { cniAdd(tb, t, cniAddSize{pods: 200}) }},
 	{"manifest", func(tb testing.TB, t *table) { manifestChange(tb, t, manifestSize{policies: 20, changes: 200}) }},
 	{"reload", func(tb testing.TB, t *table) { reload(tb, t, reloadSize{policies: 20, reloads: 5}) }},

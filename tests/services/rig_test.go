@@ -29,7 +29,7 @@ import (
 // rig is a node: Pods behind a bridge, and the node's own namespace behind the
 // gateway, which here also stands for everything outside.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	number int32
 	ovs    *ovstest.Instance
 	conn   *of.Conn
@@ -57,7 +57,7 @@ var (
 const gatewayPort = 1
 
 // newRig is a node with n Pods.
-func newRig(t *testing.T, n int) *rig {
+func newRig(t testing.TB, n int) *rig {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("network namespaces need root")
