@@ -76,9 +76,12 @@ func (b *groupBook) rank(id uint32) int {
 	return 0
 }
 
+// small is how many buckets are written all at once rather than one by one.
+const small = 64
+
 // groupChange makes one group of another: with a message for each bucket that
-// goes and one for all that come, or with one for the whole group if that says
-// it shorter. Either way a packet meets the one group or the other.
+// goes and one for all that come, or with one for the whole group if that is
+// shorter or small. Either way a packet meets the one group or the other.
 func groupChange(from, to of.GroupEntry) []of.Mod {
 	if from.Equal(to) {
 		return nil
@@ -98,7 +101,7 @@ func groupChange(from, to of.GroupEntry) []of.Mod {
 			come = append(come, k)
 		}
 	}
-	if 2*(len(had)+len(come)) > len(to.Buckets) {
+	if len(to.Buckets) <= small || 2*(len(had)+len(come)) > len(to.Buckets) {
 		return []of.Mod{of.PutGroup(to)}
 	}
 	var mods []of.Mod
