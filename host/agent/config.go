@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/sluice-net/sluice/abi"
 )
 
 // Config is the agent's configuration file (YAML). Unknown fields are errors.
@@ -171,6 +173,9 @@ type GrantConfig struct {
 	Resources []string `json:"resources,omitempty"` // "networkpolicies.networking.k8s.io"; "*": all it asks for
 	Tiers     []string `json:"tiers,omitempty"`     // admin, network, baseline
 	Actions   []string `json:"actions,omitempty"`   // allow, deny, reject, pass
+	// Limits of memory, time and size: what the manifest asks for beyond them it
+	// does not get. Those that are left out are the defaults of abi/README.md.
+	Limits abi.Limits `json:"limits"`
 }
 
 // ModuleSource is one of builtin, file and oci.

@@ -28,7 +28,7 @@ func ModuleSpecs(modules []ModuleConfig, builtin func(string) ([]byte, error)) (
 			spec.Mode = plugin.Shadow
 		}
 		if m.Grant != nil {
-			spec.Grant = plugin.Grant{Resources: m.Grant.Resources, Tiers: m.Grant.Tiers, Actions: m.Grant.Actions}
+			spec.Grant = plugin.Grant{Resources: m.Grant.Resources, Tiers: m.Grant.Tiers, Actions: m.Grant.Actions, Limits: m.Grant.Limits}
 		}
 		spec.From = cmp.Or(m.Source.Builtin, m.Source.File, m.Source.OCI)
 		if m.Source.Builtin != "" {

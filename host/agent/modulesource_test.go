@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/artifact"
 	"github.com/sluice-net/sluice/tests/modules"
 )
@@ -74,6 +75,26 @@ func TestWatchedWithoutTheModule(t *testing.T) {
 	}
 	if watched := Watched(context.Background(), specs); !slices.Equal(watched, []string{"configmaps"}) {
 		t.Errorf("the agent watches %v", watched)
+	}
+}
+
+// TestGrantedLimits: a module whose work is large is granted more than the
+// defaults.
+func TestGrantedLimits(t *testing.T) {
+	c, err := LoadConfig(writeConfig(t, `modules:
+- name: threatlist
+  source: {file: threatlist.wasm}
+  grant: {tiers: [admin], actions: [deny], limits: {memoryMiB: 256, snapshotMillis: 60000, addresses: 2000000}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs, err := ModuleSpecs(c.Modules, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := specs[0].Grant.Limits, (abi.Limits{MemoryMiB: 256, SnapshotMillis: 60_000, Addresses: 2_000_000}); got != want {
+		t.Errorf("limits %+v, want %+v", got, want)
 	}
 }
 
