@@ -169,6 +169,7 @@ const (
 	prioHigh   = 300
 	prioMiddle = 200
 	prioLow    = 100
+	prioLast   = 50 // behind prioLow
 	prioMiss   = 0
 )
 

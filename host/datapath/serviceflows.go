@@ -83,7 +83,7 @@ func (c *compiler) frontend(f Frontend) {
 		c.add(Balance, prioMiddle, opens, goTo, actions...)
 		if c.Protocol == abi.UDP && len(c.Backends) > 0 {
 			later := of.MatchOf(newConnection, of.CTNwProto.Is(uint64(c.Protocol)), eth, dst, of.IPFrag.Masked(of.FragLater, of.FragLater))
-			c.out.whole = append(c.out.whole, c.flow(Balance, prioLow, later, goTo, actions...))
+			c.out.whole = append(c.out.whole, c.flow(Balance, prioLast, later, goTo, actions...))
 		}
 		return
 	}
