@@ -28,7 +28,7 @@ import (
 // node is an agent in a network namespace with an Open vSwitch of its own, which
 // reaches the API server on the machine's loopback address.
 type node struct {
-	t      *testing.T
+	t      testing.TB
 	name   string
 	ns     string
 	dir    string
@@ -39,7 +39,7 @@ type node struct {
 }
 
 // newNode makes a node that is known to the API, without its agent.
-func newNode(t *testing.T, api *controlplane.Server, w writer, name string, more map[string]any) *node {
+func newNode(t testing.TB, api *controlplane.Server, w writer, name string, more map[string]any) *node {
 	t.Helper()
 	n := &node{t: t, name: name, ns: fmt.Sprintf("sluice-api-%x", rand.Uint32())}
 	run(t, "ip", "netns", "add", n.ns)
@@ -86,14 +86,14 @@ func newNode(t *testing.T, api *controlplane.Server, w writer, name string, more
 const nodeManifest = `{apiVersion: v1, kind: Node, metadata: {name: %s},
   spec: {taints: [{key: node.sluice.dev/agent-not-ready, effect: NoSchedule}, {key: other, effect: NoSchedule}]}}`
 
-func run(t *testing.T, args ...string) {
+func run(t testing.TB, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
 	}
 }
 
-func program(t *testing.T, name string) string {
+func program(t testing.TB, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", "..", "bin", name))
 	if err == nil {

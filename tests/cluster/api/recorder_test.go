@@ -27,7 +27,7 @@ import (
 // recorder is a sink that keeps the state that its source leads to, and checks
 // what a source promises on the way.
 type recorder struct {
-	t *testing.T
+	t testing.TB
 
 	mu       sync.Mutex
 	objects  map[string]cluster.Event // by "resource namespace/name"
@@ -38,7 +38,7 @@ type recorder struct {
 	changed  chan struct{}
 }
 
-func newRecorder(t *testing.T) *recorder {
+func newRecorder(t testing.TB) *recorder {
 	return &recorder{t: t, objects: map[string]cluster.Event{}, changed: make(chan struct{}, 1)}
 }
 
@@ -159,11 +159,11 @@ func (r *recorder) awaitProblem(text string) {
 
 // writer changes objects as an administrator.
 type writer struct {
-	t      *testing.T
+	t      testing.TB
 	client dynamic.Interface
 }
 
-func connect(t *testing.T, kubeconfig string) *rest.Config {
+func connect(t testing.TB, kubeconfig string) *rest.Config {
 	t.Helper()
 	config, err := cluster.Connect(cluster.ConnectOptions{Kubeconfig: kubeconfig, UserAgent: t.Name()})
 	if err != nil {
@@ -172,7 +172,7 @@ func connect(t *testing.T, kubeconfig string) *rest.Config {
 	return config
 }
 
-func newWriter(t *testing.T, kubeconfig string) writer {
+func newWriter(t testing.TB, kubeconfig string) writer {
 	t.Helper()
 	config := connect(t, kubeconfig)
 	config.QPS, config.Burst = 1000, 1000
@@ -197,7 +197,7 @@ func (w writer) of(o *unstructured.Unstructured) dynamic.ResourceInterface {
 	return r.Namespace(o.GetNamespace())
 }
 
-func objectOf(t *testing.T, manifest string, args ...any) *unstructured.Unstructured {
+func objectOf(t testing.TB, manifest string, args ...any) *unstructured.Unstructured {
 	t.Helper()
 	o := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal(fmt.Appendf(nil, manifest, args...), &o.Object); err != nil {
@@ -256,7 +256,7 @@ func (w writer) patch(patch, manifest string, args ...any) {
 }
 
 // follow runs a source until the test ends, or stop is called.
-func follow(t *testing.T, o cluster.KubernetesOptions) (k *cluster.Kubernetes, r *recorder, stop func()) {
+func follow(t testing.TB, o cluster.KubernetesOptions) (k *cluster.Kubernetes, r *recorder, stop func()) {
 	t.Helper()
 	o.Logger = slog.New(slog.NewTextHandler(testLog{t}, nil))
 	k, err := cluster.NewKubernetes(o)
@@ -278,7 +278,7 @@ func follow(t *testing.T, o cluster.KubernetesOptions) (k *cluster.Kubernetes, r
 }
 
 // testLog writes a logger's lines to the test's output.
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 func (l testLog) Write(b []byte) (int, error) {
 	_, err := fmt.Fprintf(l.t.Output(), "%s\n", bytes.TrimRight(b, "\n"))
