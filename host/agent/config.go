@@ -299,7 +299,7 @@ func (c *Config) complete() error {
 		c.Kubernetes.complete()
 		c.Probes.Address = cmp.Or(c.Probes.Address, defaultProbes)
 	}
-	if len(c.Modules) == 0 {
+	if c.Modules == nil { // an empty list says that PolicyModules alone decide
 		c.Modules = []ModuleConfig{{Name: DefaultModule, Source: ModuleSource{Builtin: DefaultModule}}}
 	}
 	return c.checkModules()
