@@ -121,7 +121,7 @@ lint: $(EMBEDDED) ## gofumpt, staticcheck, and whether deploy/crds is up to date
 	fi
 	$(GO) run $(STATICCHECK) ./...
 	@fresh=$$(mktemp -d); trap 'rm -r "$$fresh"' EXIT; echo '$(GO) run $(CONTROLLER_GEN), compared with deploy/crds'; \
-	$(call crds,$$fresh) && if ! diff -r deploy/crds "$$fresh"; then \
+	$(call crds,$$fresh) && if ! diff -r -x kustomization.yaml deploy/crds "$$fresh"; then \
 		echo 'deploy/crds is not what host/api says: run "make crds"' >&2; exit 1; \
 	fi
 

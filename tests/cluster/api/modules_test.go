@@ -23,7 +23,7 @@ import (
 // applyCRDs installs the project's CustomResourceDefinitions.
 func (w writer) applyCRDs() {
 	w.t.Helper()
-	files, err := filepath.Glob("../../../deploy/crds/*.yaml")
+	files, err := filepath.Glob("../../../deploy/crds/policy.sluice.dev_*.yaml")
 	if err != nil || len(files) == 0 {
 		w.t.Fatal("no CustomResourceDefinitions", err)
 	}
