@@ -99,8 +99,14 @@ func mountpoints(dirs []string) (made []string, err error) {
 	return made, nil
 }
 
-// removeEmpty removes directories that nobody put anything into.
+// removeEmpty removes directories that nobody put anything into. They stay while there
+// is another cluster: to remove a directory ends the mounts on it everywhere (umount(2)).
 func removeEmpty(dirs []string) (err error) {
+	if cache, err := build.Cache(); err != nil {
+		return err
+	} else if others, _ := filepath.Glob(filepath.Join(cache, "run", "sluice-*")); len(others) > 0 {
+		return nil
+	}
 	for _, dir := range dirs {
 		if removing := os.Remove(dir); removing != nil && !errors.Is(removing, unix.ENOTEMPTY) && !errors.Is(removing, unix.EEXIST) {
 			err = errors.Join(err, removing)
