@@ -19,9 +19,9 @@ import (
 func conformanceCommand() *cobra.Command {
 	var focus string
 	nodes := 2
-	all := []string{"netpol", "policy-api"}
+	all := []string{"netpol", "services", "policy-api"}
 	c := &cobra.Command{
-		Use:   "conformance [netpol] [policy-api]",
+		Use:   "conformance [netpol] [services] [policy-api]",
 		Short: "Run other people's suites against a cluster with Sluice",
 		Long: "Brings a cluster with Sluice up, runs the suites (all of them, if none is named), and writes what came out to\n" +
 			"bin/conformance.json and tests/cluster/CONFORMANCE.md. Results of cases that are not run again stay. It ends with\n" +
@@ -49,12 +49,17 @@ func conformanceCommand() *cobra.Command {
 
 func runSuites(ctx context.Context, cluster *rig.Cluster, cmd *cobra.Command, suites []string, focus string) (all []conformance.Case, err error) {
 	out := cmd.ErrOrStderr()
-	if slices.Contains(suites, "netpol") {
-		focused := focus
-		if focused == "" {
-			focused = "Netpol"
+	for _, suite := range []struct {
+		name string
+		conformance.E2E
+	}{{"netpol", conformance.NetpolCases()}, {"services", conformance.ServiceCases()}} {
+		if !slices.Contains(suites, suite.name) {
+			continue
 		}
-		cases, running := conformance.RunNetpol(ctx, cluster, out, focused)
+		if focus != "" {
+			suite.Focus = focus
+		}
+		cases, running := conformance.RunE2E(ctx, cluster, out, suite.E2E)
 		all, err = append(all, cases...), errors.Join(err, running)
 	}
 	if slices.Contains(suites, "policy-api") {
@@ -76,6 +81,7 @@ func record(cmd *cobra.Command, cases []conformance.Case) error {
 		return err
 	}
 	results.Versions[conformance.Netpol] = "v1.37.2"
+	results.Versions[conformance.Services] = "v1.37.2"
 	results.Versions[conformance.PolicyAPI] = "v0.2.0"
 	results.Add(cases)
 	if err := results.Save(file); err != nil {
