@@ -171,9 +171,16 @@ func (a *Attacher) move(at *Attachment, veth int) hostnet.Move {
 	return hostnet.Move{Veth: veth, Gateway: a.gatewayIndex(), MTU: at.MTU}
 }
 
+// restoreRoutes gives the veth its routes back.
+//
+// The node must know the Pod on its veth by then: while the kernel's datapath has the port, the answer to a question would
+// go to the bridge, and packets would wait for it.
 func (a *Attacher) restoreRoutes(at *Attachment) error {
 	veth := 0
-	err := a.ifAlive(at, func() error { veth = at.VethIndex; return nil })
+	err := a.ifAlive(at, func() error {
+		veth = at.VethIndex
+		return a.opts.Host.Introduce(veth, at.Addresses, at.MAC)
+	})
 	return errors.Join(err, a.opts.Host.RestoreRoutes(at.undo.Routes, a.move(at, veth)))
 }
 

@@ -283,6 +283,28 @@ func TestAddressUnderDuplicateDetectionIsUsedLater(t *testing.T) {
 	}
 }
 
+// A Pod that goes back to its veth is known there at once; what the kernel knows already stays as it is.
+func TestIntroduce(t *testing.T) {
+	n := newNode(t)
+	ipIn(t, n.ns, "neigh replace 10.1.0.2 lladdr 02:00:00:00:00:99 dev "+n.veth.Name+" nud permanent")
+	other := netip.MustParseAddr("10.1.0.3")
+	ipIn(t, n.ns, fmt.Sprintf("neigh replace %s lladdr %s dev %s nud permanent", other, n.veth.PodMAC, n.veth.Name))
+	for range 2 {
+		if err := n.Introduce(n.veth.Index, append([]netip.Addr{other}, podAddresses...), n.veth.PodMAC); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := ipIn(t, n.ns, "neigh show dev "+n.veth.Name)
+	for _, want := range []string{
+		fmt.Sprintf("10.1.0.2 lladdr %s STALE", n.veth.PodMAC), fmt.Sprintf("fd00:1::2 lladdr %s STALE", n.veth.PodMAC), // another Pod's before
+		fmt.Sprintf("10.1.0.3 lladdr %s PERMANENT", n.veth.PodMAC), // as it was
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the neighbours are %s, not %s", got, want)
+		}
+	}
+}
+
 func TestNeighboursAndProxies(t *testing.T) {
 	n := newNode(t)
 	if changed, err := n.SetNeighbours(n.gateway, podAddresses, n.veth.PodMAC); err != nil || changed != 2 {

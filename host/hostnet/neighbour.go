@@ -44,6 +44,31 @@ func (h *Host) SetNeighbours(gateway int, addresses []netip.Addr, mac net.Hardwa
 	return changed, nil
 }
 
+// Introduce makes the node know Pod addresses on a link as if it had asked for them a while ago (NUD_STALE, RFC 4861,
+// 7.3.2): packets go out at once, and the kernel confirms the entry by itself later. An entry that can be used is left
+// alone.
+func (h *Host) Introduce(link int, addresses []netip.Addr, mac net.HardwareAddr) error {
+	list, err := complete(func() ([]netlink.Neigh, error) { return h.nl.NeighList(link, 0) })
+	if err != nil {
+		return fmt.Errorf("list the neighbours of link %d: %w", link, err)
+	}
+	const usable = netlink.NUD_PERMANENT | netlink.NUD_NOARP | netlink.NUD_REACHABLE | netlink.NUD_STALE | netlink.NUD_DELAY | netlink.NUD_PROBE
+	known := make(map[netip.Addr]bool, len(list))
+	for _, n := range list {
+		known[addrOf(n.IP)] = n.State&usable != 0 && bytes.Equal(n.HardwareAddr, mac)
+	}
+	for _, a := range addresses {
+		if known[a] {
+			continue
+		}
+		err := h.nl.NeighSet(&netlink.Neigh{LinkIndex: link, Family: family(a), State: netlink.NUD_STALE, IP: a.AsSlice(), HardwareAddr: mac})
+		if err != nil {
+			return fmt.Errorf("make %s at %s a neighbour of link %d for now: %w", a, mac, link, err)
+		}
+	}
+	return nil
+}
+
 // DelNeighbours forgets Pod addresses. Entries that are not there are no error.
 func (h *Host) DelNeighbours(gateway int, addresses []netip.Addr) error {
 	var errs []error
