@@ -35,6 +35,7 @@ type node struct {
 	state  string
 	config string
 	agent  *exec.Cmd
+	ended  chan struct{} // closed when it has
 	log    *os.File
 }
 
@@ -111,7 +112,20 @@ func (n *node) start() {
 	n.agent = exec.Command("nsenter", "--net=/run/netns/"+n.ns, program(n.t, "sluice-agent"), "--config", n.config)
 	n.agent.Stdout, n.agent.Stderr = n.log, n.log
 	n.agent.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := n.agent.Start(); err != nil {
+	n.ended = make(chan struct{})
+	started := make(chan error)
+	go func() {
+		// The agent is to end with the test, and the signal comes with the end of the
+		// thread that started it (prctl(2), PR_SET_PDEATHSIG): this one waits.
+		runtime.LockOSThread()
+		defer close(n.ended)
+		err := n.agent.Start()
+		started <- err
+		if err == nil {
+			_ = n.agent.Wait() // a signal is what it was sent
+		}
+	}()
+	if err := <-started; err != nil {
 		n.t.Fatal(err)
 	}
 }
@@ -122,7 +136,7 @@ func (n *node) stop(signal syscall.Signal) {
 		return
 	}
 	_ = n.agent.Process.Signal(signal) // it may have ended
-	_ = n.agent.Wait()                 // a signal is what it was sent
+	<-n.ended
 	n.agent = nil
 }
 

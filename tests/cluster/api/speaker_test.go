@@ -71,7 +71,8 @@ func TestSpeaker(t *testing.T) {
 			break
 		}
 		if time.Now().After(limit) {
-			t.Fatalf("the module runs on %q", running)
+			nodes, err := w.client.Resource(schema.GroupVersionResource{Group: v1alpha1.Group, Version: v1alpha1.Version, Resource: "nodepolicystatuses"}).List(t.Context(), metav1.ListOptions{})
+			t.Fatalf("the module runs on %q; the nodes' statuses: %v, %v", running, nodes, err)
 		}
 	}
 
