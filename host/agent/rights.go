@@ -28,7 +28,7 @@ func Rights() []rbacv1.PolicyRule {
 		// What the one agent that speaks for all says of policies and modules.
 		{APIGroups: []string{v1alpha1.Group}, Resources: []string{"policymodules/status"}, Verbs: []string{"patch"}},
 		{APIGroups: []string{"policy.networking.k8s.io"}, Resources: []string{"clusternetworkpolicies/status"}, Verbs: []string{"patch"}},
-		{APIGroups: []string{"", "events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
 	}
 }
 

@@ -110,6 +110,17 @@ func TestDaemonSet(t *testing.T) {
 		}
 	})
 
+	w.step("The author of a policy that is refused is told", func(w *world) {
+		refused := `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: huge}, spec: {podSelector: {matchLabels: {app: nobody}}, ingress: [` +
+			strings.Repeat("{}, ", 5000) + `{}]}}`
+		w.apply(refused)
+		w.eventually("an Event about the policy", func() (bool, string) {
+			out := w.kubectl("get", "events", "--field-selector", "involvedObject.name=huge", "-o", "jsonpath={.items[*].message}")
+			return strings.Contains(out, "5000"), out
+		})
+		w.remove(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: huge}}`)
+	})
+
 	w.step("The agents' rights are enough, and no more", rights)
 
 	w.step("Uninstalled, the nodes are as they were", func(w *world) { uninstall(w, before, streams) })
