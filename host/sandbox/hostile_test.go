@@ -7,9 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/sandbox"
 )
 
@@ -75,6 +79,34 @@ func TestHostileChild(t *testing.T) {
 				t.Error("the process was not ended")
 			}
 		})
+	}
+}
+
+// A child ends as soon as it has said what was wrong. Its last words count
+// however late the agent comes to read them.
+func TestLastWordsOfTheDead(t *testing.T) {
+	frame := func(kind sandbox.FrameType, payload ...byte) []byte {
+		return append(sandbox.AppendHeader(nil, kind, len(payload)), payload...)
+	}
+	claim := []byte(`{"uid":1,"gid":1,"noNewPrivs":true,"seccomp":2,"emptyRoot":true,"netns":"net:[1]"}`)
+	says := slices.Concat(frame(sandbox.FrameConfined, claim...), frame(sandbox.FrameLog, 1, 'x'),
+		frame(sandbox.FrameFault, append([]byte{byte(sandbox.FaultTrap)}, "trapped in its start"...)...))
+	var p *sandbox.Process
+	late := func(abi.LogLevel, []byte) {
+		if err := unix.Kill(p.PID(), unix.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		<-p.Done()
+		time.Sleep(20 * time.Millisecond) // whatever the reaper does at its end
+	}
+	p, err := launcher(t).Start(t.Context(), sandbox.Options{Path: impostor(t, says), Log: late})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Kill()
+	var f *sandbox.Failure
+	if err := p.Load([]byte("module"), 5*time.Second); !errors.As(err, &f) || f.Kind != sandbox.FaultTrap || f.Text != "trapped in its start" {
+		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -39,6 +39,7 @@ type Process struct {
 
 	done chan struct{} // closed when the process has been reaped
 	kill sync.Once
+	talk sync.Mutex // held in a conversation: the socket is closed after it
 }
 
 // MaxLogsPerCall bounds the log lines of one call. A module that goes over it is
@@ -97,8 +98,12 @@ func (p *Process) spawn(l *Launcher) error {
 	}
 	go func() {
 		_ = p.command.Wait() // its result is in ProcessState
-		p.socket.Close()
 		close(p.done)
+		// What the child said last is still in the socket, and its end follows:
+		// whoever reads comes to both.
+		p.talk.Lock()
+		defer p.talk.Unlock()
+		p.socket.Close()
 	}()
 	return nil
 }
@@ -116,6 +121,8 @@ func (p *Process) confine() error {
 	if err != nil {
 		return err
 	}
+	p.talk.Lock()
+	defer p.talk.Unlock()
 	_ = p.socket.SetDeadline(time.Now().Add(startTimeout))
 	if err := WriteFrame(p.socket, FrameConfine, header); err != nil {
 		return p.broken(err, "starting", startTimeout)
@@ -179,6 +186,8 @@ func (p *Process) Handle(batch []byte, timeout time.Duration, emit Emit) (int32,
 }
 
 func (p *Process) call(t FrameType, payload []byte, doing string, timeout time.Duration, emit Emit) (code int32, err error) {
+	p.talk.Lock()
+	defer p.talk.Unlock()
 	defer func() {
 		if err != nil {
 			p.Kill()
@@ -258,6 +267,11 @@ func (p *Process) Kill() {
 		_ = p.command.Process.Kill()
 	})
 	<-p.done
+	// Outside a conversation the socket is free at once; in one, after it.
+	if p.talk.TryLock() {
+		defer p.talk.Unlock()
+		p.socket.Close()
+	}
 }
 
 // Done is closed when the process has ended, for whatever reason.
