@@ -87,6 +87,9 @@ func readConntrack(text string) []policy.Packet {
 				p.Port |= uint16(number) & 0xff
 			}
 		}
+		// What a Pod sends to its own address does not leave it, unless a Service is
+		// asked in between.
+		p.ThroughService = p.Source == p.Destination
 		if p.Source.IsValid() && p.Destination.IsValid() {
 			out = append(out, p)
 		}

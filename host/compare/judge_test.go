@@ -5,18 +5,20 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/compare"
 	"github.com/sluice-net/sluice/host/policy"
 )
 
 // TestJudgeAgainstEvaluate: about every pair of addresses and every port.
 func TestJudgeAgainstEvaluate(t *testing.T) {
-	asked, differ := 0, 0
+	asked, differ, self := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawCluster(t)
 		before := drawLayers(t, "before")
 		after := drawEdit(t, before)
 		old, now := layersOf(t, before), layersOf(t, after)
+		half := rapid.IntRange(0, 1).Draw(t, "half")
 		snapshot := c.inv.Snapshot()
 		judge, err := compare.NewJudge(snapshot, old, now)
 		if err != nil {
@@ -27,8 +29,10 @@ func TestJudgeAgainstEvaluate(t *testing.T) {
 				if from.Is4() != to.Is4() {
 					continue
 				}
-				for _, p := range portsToAsk(from.Is4()) {
-					packet := policy.Packet{Source: from, Destination: to, Protocol: p.protocol, Port: p.port}
+				for i, p := range portsToAsk(from.Is4()) {
+					// Of a Pod and itself every other one goes through a Service, and in each
+					// history another half of them.
+					packet := policy.Packet{Source: from, Destination: to, Protocol: p.protocol, Port: p.port, ThroughService: from == to && i%2 == half}
 					wantBefore := outcome(policy.Evaluate(policy.View{Inventory: snapshot, Layers: old}, packet))
 					wantAfter := outcome(policy.Evaluate(policy.View{Inventory: snapshot, Layers: now}, packet))
 					gotBefore, gotAfter := judge.Verdicts(packet)
@@ -38,6 +42,9 @@ func TestJudgeAgainstEvaluate(t *testing.T) {
 					asked++
 					if gotBefore != gotAfter {
 						differ++
+					}
+					if packet.ThroughService && gotBefore != abi.Allow {
+						self++
 					}
 				}
 			}
@@ -53,5 +60,8 @@ func TestJudgeAgainstEvaluate(t *testing.T) {
 	t.Logf("%d connections, %d judged differently", asked, differ)
 	if differ < 1000 {
 		t.Errorf("of %d connections %d were judged differently: they no longer test much", asked, differ)
+	}
+	if self < 100 {
+		t.Errorf("%d times a Pod was kept from itself: it no longer tests much", self)
 	}
 }

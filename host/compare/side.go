@@ -189,8 +189,11 @@ func (s *side) relevant(d abi.Direction, subject, peer *end, at slot) []*rule {
 // rule that refuses.
 func (s *side) decide(rules []*rule, packet policy.Packet) (abi.Action, *rule) {
 	var left abi.Tier // a rule said to leave this tier
+	// A Pod that meets itself through a Service is not NetworkPolicy's business
+	// (SEMANTICS 19).
+	itself := packet.Source == packet.Destination
 	for _, r := range rules {
-		if r.spec.Tier == left || !policy.Admits(s.view, r.spec.Ports, packet) {
+		if r.spec.Tier == left || r.spec.Tier == abi.Network && itself || !policy.Admits(s.view, r.spec.Ports, packet) {
 			continue
 		}
 		switch r.spec.Action {
