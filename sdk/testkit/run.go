@@ -18,7 +18,8 @@ type Options struct {
 	Sandbox string // path of the program sluice-sandbox
 	Config  []byte // JSON that the module is configured with; may be nil
 	// Objects of the resources that the module watches; the more ways they use, the
-	// more is tested. Without any, objects are made up that have no spec.
+	// more is tested. Of a resource without any, objects are made up: they have no
+	// spec, but answers of name servers are as the host gives them.
 	Objects []*abi.ObjectPut
 }
 

@@ -3,7 +3,6 @@ package testkit
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -13,22 +12,6 @@ import (
 
 // The time at which tests begin: any would do, but always the same.
 const testTime = 1_795_393_658_000_000_000
-
-// objects are those given, or some without a spec.
-func (k *kit) objects() []*abi.ObjectPut {
-	if len(k.Objects) > 0 {
-		return k.Objects
-	}
-	var list []*abi.ObjectPut
-	for _, resource := range k.manifest.Resources {
-		for i := range 4 {
-			name, namespace := fmt.Sprint("made-up-", i), fmt.Sprint("ns-", i%2)
-			text := fmt.Appendf(nil, `{"metadata":{"name":%q,"namespace":%q,"labels":{"app":"a"}},"spec":{}}`, name, namespace)
-			list = append(list, &abi.ObjectPut{Resource: resource, Namespace: namespace, Name: name, UID: name, Generation: 1, JSON: text})
-		}
-	}
-	return list
-}
 
 // world is the state of a cluster, as far as the module is told of it.
 type world struct {
@@ -103,6 +86,9 @@ func renamed(o *abi.ObjectPut, namespace, name string) *abi.ObjectPut {
 	var content map[string]any
 	if json.Unmarshal(o.JSON, &content) != nil {
 		return &r
+	}
+	if o.Resource == abi.DNSAnswers {
+		content["name"] = name
 	}
 	metadata, _ := content["metadata"].(map[string]any)
 	metadata = maps.Clone(metadata)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -88,7 +89,36 @@ func TestModuleTest(t *testing.T) {
 		t.Errorf("exit code %d (%v)\n%.300s", exitCode(err), err, out)
 	}
 	if _, err := sluicectl(t, "module", "test", steady, "--scenarios", t.TempDir()); exitCode(err) != 2 {
-		t.Errorf("without scenarios: %v", err)
+		t.Errorf("without the scenarios that were named: %v", err)
+	}
+}
+
+// A file alone is asked about the ABI, with made-up objects or those given, and
+// that nobody said what it should mean is said.
+func TestModuleTestWithoutScenarios(t *testing.T) {
+	objects := filepath.Join(scenarios, "named-ports")
+	for _, args := range [][]string{nil, {"--manifests", objects}} {
+		var out, said bytes.Buffer
+		c := command()
+		c.SetOut(&out)
+		c.SetErr(&said)
+		c.SetArgs(append([]string{"module", "test", "networkpolicy", "--sandbox", sandboxPath(t)}, args...))
+		if err := c.ExecuteContext(t.Context()); err != nil {
+			t.Errorf("%v: %v\n%s", args, err, &out)
+		}
+		if strings.Count(out.String(), "ok      ABI: ") < 10 || !strings.Contains(said.String(), "no scenarios were given") {
+			t.Errorf("%v:\n%s%s", args, &out, &said)
+		}
+	}
+	// Objects that the module would never hear of test nothing.
+	pods := filepath.Join(t.TempDir(), "pods.yaml")
+	if err := os.WriteFile(pods, []byte("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []string{pods, "/nowhere"} {
+		if _, err := sluicectl(t, "module", "test", "networkpolicy", "--sandbox", sandboxPath(t), "--manifests", wrong); exitCode(err) != 2 {
+			t.Errorf("--manifests %s: %v", wrong, err)
+		}
 	}
 }
 

@@ -28,7 +28,11 @@ type ScenarioResult struct {
 	Probes   int              `json:"probes"`
 	Faults   []scenario.Fault `json:"faults"`
 	Error    string           `json:"error,omitempty"` // it could not be run
+
+	abi bool // it is a check of the testkit
 }
+
+func (r ScenarioResult) isScenario() bool { return !r.abi }
 
 func (r ScenarioResult) ok() bool { return r.Error == "" && len(r.Faults) == 0 }
 
@@ -41,15 +45,17 @@ type testFlags struct {
 func moduleTestCommand() *cobra.Command {
 	var f testFlags
 	c := &cobra.Command{
-		Use:   "test (MODULE | DIR) [--scenarios DIR]",
+		Use:   "test (MODULE | DIR) [--manifests PATH...] [--scenarios DIR]",
 		Short: "Hold a module against the ABI and its scenarios, without sending packets",
-		Long: `First the module is asked whether it keeps to the ABI: whether a batch is a pure function of state, whether
-the same batches give the same requests, what it does with refusals, with objects that cannot be read, with many.
+		Long: `Of a folder with a module's source first its own tests are run, in its language's way, and then it is built.
 
-Let a module handle the manifests of each scenario in its real sandbox, and compare what policy says
-of every connection with what the scenario expects. Of a folder with a module's source its own tests are run
-first, in its language's way, and then it is built. A scenario is a folder with manifests (*.yaml), a
-file "expected" and, if the module needs one, its configuration in "config.json":
+The module is asked, in its real sandbox, whether it keeps to the ABI: whether a batch is a pure function of
+state, whether the same batches give the same requests, what it does with refusals, with objects that cannot be
+read, with many. The objects are those of --manifests and of the scenarios; of a kind without any, some are made up.
+
+Then, if there are scenarios, it handles the manifests of each, and what policy says of every connection is
+compared with what the scenario expects. A scenario is a folder with manifests (*.yaml), a file "expected" and,
+if the module needs one, its configuration in "config.json":
 
     FROM -> TO PORT/PROTOCOL OUTCOME [FAMILY]   # comment
     shop/web -> shop/db 5432/TCP  allow
@@ -62,7 +68,7 @@ is allow, deny or any; FAMILY is v4 or v6. "sluicectl lab run" tries the same fo
 ` + moduleHelp + `
 
 Exit codes: 0 all is as expected, 1 something is not, 2 nothing could be tested, 3 a compiler is missing.`,
-		Example: "  sluicectl module test web.wasm --scenarios scenarios/\n  sluicectl module test modules/quarantine\n  sluicectl module test networkpolicy --scenarios tests/lab/testdata -o json",
+		Example: "  sluicectl module test web.wasm\n  sluicectl module test web.wasm --manifests shop/ --scenarios scenarios/\n  sluicectl module test modules/quarantine\n  sluicectl module test networkpolicy --scenarios tests/lab/testdata -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			results, err := f.run(c.Context(), args[0], c.ErrOrStderr())
@@ -80,6 +86,9 @@ Exit codes: 0 all is as expected, 1 something is not, 2 nothing could be tested,
 			if err != nil {
 				return err
 			}
+			if !slices.ContainsFunc(results, ScenarioResult.isScenario) {
+				_, _ = fmt.Fprintln(c.ErrOrStderr(), "no scenarios were given: whether the module means what its author meant was not tested (--scenarios DIR)")
+			}
 			failed := 0
 			for _, r := range results {
 				if !r.ok() {
@@ -93,7 +102,8 @@ Exit codes: 0 all is as expected, 1 something is not, 2 nothing could be tested,
 		},
 	}
 	f.add(c)
-	c.Flags().StringVar(&f.scenarios, "scenarios", "", "folder of scenarios, each a folder (default: scenarios, in the module's folder)")
+	f.addManifests(c)
+	c.Flags().StringVar(&f.scenarios, "scenarios", "", "folder of scenarios, each a folder (default: scenarios, in the module's folder or this one)")
 	c.Flags().StringVarP(&f.output, "output", "o", "table", `"table" or "json"`)
 	return c
 }
@@ -106,26 +116,26 @@ func (f *testFlags) run(ctx context.Context, text string, progress io.Writer) ([
 	if err != nil {
 		return nil, err
 	}
-	if f.scenarios == "" {
-		f.scenarios = "scenarios"
-	}
-	folders, err := filepath.Glob(filepath.Join(f.scenarios, "*", scenario.File))
+	folders, err := f.folders(text)
 	if err != nil {
 		return nil, err
 	}
-	if len(folders) == 0 {
-		return nil, fmt.Errorf("%s: there is no scenario: make a folder in it with manifests and a file named %q", f.scenarios, scenario.File)
-	}
-	manifests, err := filepath.Glob(filepath.Join(f.scenarios, "*", "*.yaml"))
-	if err != nil {
+	if err := f.checkManifests(m.wasm); err != nil {
 		return nil, err
+	}
+	manifests := slices.Clone(f.manifests)
+	for _, folder := range folders {
+		own, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+		if err != nil {
+			return nil, err
+		}
+		manifests = append(manifests, own...)
 	}
 	results, err := f.conforms(ctx, m, manifests)
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range folders {
-		folder := filepath.Dir(file)
+	for _, folder := range folders {
 		r, err := f.one(ctx, m, folder, progress)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -138,14 +148,32 @@ func (f *testFlags) run(ctx context.Context, text string, progress io.Writer) ([
 	return results, nil
 }
 
+// folders are the scenarios. Where a person says that they are, some must be.
+func (f *testFlags) folders(text string) ([]string, error) {
+	within := f.scenarios
+	if within == "" {
+		if within = "scenarios"; isSource(text) {
+			within = filepath.Join(text, within)
+		}
+	}
+	folders, err := filepath.Glob(filepath.Join(within, "*", scenario.File))
+	if err != nil {
+		return nil, err
+	}
+	if len(folders) == 0 && f.scenarios != "" {
+		return nil, fmt.Errorf("%s: there is no scenario: make a folder in it with manifests and a file named %q", within, scenario.File)
+	}
+	for i, file := range folders {
+		folders[i] = filepath.Dir(file)
+	}
+	return folders, nil
+}
+
 // module gets the module; of a folder of source it runs the module's own tests
 // and builds it.
 func (f *testFlags) module(ctx context.Context, text string, progress io.Writer) (module, error) {
 	if !isSource(text) {
 		return f.registry.get(ctx, text, artifact.Options{})
-	}
-	if f.scenarios == "" {
-		f.scenarios = filepath.Join(text, "scenarios")
 	}
 	if err := toolchain.Test(ctx, text, progress); err != nil {
 		return module{}, coded(err)
