@@ -3,10 +3,13 @@ package lab
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sluice-net/sluice/host/cluster"
 )
@@ -34,6 +37,7 @@ func (l *Lab) ApplyPolicies() error { return l.setPolicies(true) }
 func (l *Lab) RemovePolicies() error { return l.setPolicies(false) }
 
 func (l *Lab) setPolicies(inForce bool) error {
+	l.inForce = inForce
 	for i, file := range l.objects.files {
 		content, err := l.objects.render(file, l.plan, inForce)
 		if err != nil {
@@ -44,6 +48,17 @@ func (l *Lab) setPolicies(inForce bool) error {
 		}
 	}
 	return nil
+}
+
+// LabelPod gives a Pod (namespace/name) these labels, and no others, while the lab
+// runs, as `kubectl label` would. WaitRealised waits until the agents know.
+func (l *Lab) LabelPod(key string, labels map[string]string) error {
+	i := slices.IndexFunc(l.objects.Pods, func(p *corev1.Pod) bool { return podKey(p) == key })
+	if i < 0 {
+		return fmt.Errorf("label: the lab has no Pod %s", key)
+	}
+	l.objects.Pods[i].Labels = maps.Clone(labels)
+	return l.setPolicies(l.inForce)
 }
 
 // Apply gives more files to the agents, as they are, or replaces those of the

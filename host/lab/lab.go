@@ -26,6 +26,7 @@ type Lab struct {
 	datapath string
 	modules  []moduleConfig
 	applied  []string
+	inForce  bool // the manifests' policies are
 
 	fabric  fabric
 	nodes   []*node

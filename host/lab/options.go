@@ -75,6 +75,7 @@ type ModuleSettings struct {
 	Mode      string         `json:"mode,omitempty"` // Enforce or Shadow
 	InsteadOf string         `json:"insteadOf,omitempty"`
 	Rollout   map[string]int `json:"rollout,omitempty"` // maxNewDenies, maxNewAllows
+	Config    map[string]any `json:"config,omitempty"`  // is handed to the module
 }
 
 // EchoPort is the TCP and UDP port on which every host and the external host
