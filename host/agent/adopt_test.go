@@ -6,36 +6,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netns"
-
 	"github.com/sluice-net/sluice/host/attach"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
-
-// enter runs fn on a thread in the namespace. A socket made there stays there.
-func enter(t *testing.T, name string, fn func() error) {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // not unlocked: the thread ends with the goroutine
-		ns, err := netns.GetFromName(name)
-		if err == nil {
-			defer ns.Close()
-			if err = netns.Set(ns); err == nil {
-				err = fn()
-			}
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
 
 // connection is both ends of one TCP connection.
 type connection struct {
@@ -52,7 +30,7 @@ func (s servers) open(t *testing.T, name, from, to, address string, port int) *c
 	where := net.JoinHostPort(address, fmt.Sprint(port))
 	l := s[to+" "+where]
 	if l == nil {
-		enter(t, to, func() (err error) { l, err = net.Listen("tcp", where); return err })
+		nettest.Do(t, to, func() (err error) { l, err = net.Listen("tcp", where); return err })
 		t.Cleanup(func() { l.Close() })
 		s[to+" "+where] = l
 	}
@@ -62,7 +40,7 @@ func (s servers) open(t *testing.T, name, from, to, address string, port int) *c
 		accepted <- c
 	}()
 	c := &connection{name: name}
-	enter(t, from, func() (err error) {
+	nettest.Do(t, from, func() (err error) {
 		c.client, err = (&net.Dialer{Timeout: 5 * time.Second}).DialContext(t.Context(), "tcp", where)
 		return err
 	})

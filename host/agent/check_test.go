@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/attach"
+	"github.com/sluice-net/sluice/tests/nettest"
 	"github.com/sluice-net/sluice/tests/ovstest"
 )
 
@@ -20,7 +21,7 @@ func TestCheckNamesEachFault(t *testing.T) {
 	w.must(w.cni("ADD", p))
 	w.must(w.cni("CHECK", p))
 	vsctl := func(args ...string) func() { return func() { w.ovs.Run("ovs-vsctl", args...) } }
-	inNode := func(text string) func() { return func() { within(t, w.ns, strings.Fields(text)...) } }
+	inNode := func(text string) func() { return func() { nettest.Enter(t, w.ns, strings.Fields(text)...) } }
 	for _, c := range []struct {
 		name   string
 		breaks func()
@@ -41,7 +42,7 @@ func TestCheckNamesEachFault(t *testing.T) {
 		{"neighbour with a wrong address", inNode("ip -6 neigh replace fd00:1::2 lladdr 02:00:00:00:00:99 dev sluice-gw0 nud permanent"), `fd00:1::2 is no permanent neighbour of sluice-gw0`},
 		{"gateway down", inNode("ip link set sluice-gw0 down"), `the gateway sluice-gw0 is down`},
 		{"userspace datapath: nftables chain gone", inNode("nft delete table netdev sluice"), `routes frames from veth2 past the bridge`},
-		{"userspace datapath: checksum offload on again", func() { within(t, p.ns, "ethtool", "-K", "eth0", "tx", "on") }, `checksum offload is on again at eth0`},
+		{"userspace datapath: checksum offload on again", func() { nettest.Enter(t, p.ns, "ethtool", "-K", "eth0", "tx", "on") }, `checksum offload is on again at eth0`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if strings.HasPrefix(c.name, "userspace") && ovstest.Datapath() != DatapathNetdev {

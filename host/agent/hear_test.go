@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/cluster"
 	"github.com/sluice-net/sluice/host/observe"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 func readNamespace(name, audited string) (cluster.Event, error) {
@@ -60,19 +61,19 @@ func TestRejectAnswersAndDenyDoesNot(t *testing.T) {
 		name, from, network, address string
 		want                         error // nil: no answer
 	}{
-		{"egress TCP", r.pod, "tcp", "10.9.9.9:80", syscall.ECONNREFUSED},
-		{"egress TCP v6", r.pod, "tcp", "[fd09::9]:80", syscall.ECONNREFUSED},
+		{"egress TCP", r.pod.NetNS, "tcp", "10.9.9.9:80", syscall.ECONNREFUSED},
+		{"egress TCP v6", r.pod.NetNS, "tcp", "[fd09::9]:80", syscall.ECONNREFUSED},
 		// Linux turns type 3 code 13 and type 1 code 1 into these (icmp(7), ipv6/icmp.c).
-		{"egress UDP", r.pod, "udp", "10.9.9.9:53", syscall.EHOSTUNREACH},
-		{"egress UDP v6", r.pod, "udp", "[fd09::9]:53", syscall.EACCES},
-		{"egress TCP denied", r.pod, "tcp", "10.8.8.8:80", nil},
-		{"egress TCP v6 denied", r.pod, "tcp", "[fd08::8]:80", nil},
-		{"egress UDP denied", r.pod, "udp", "10.8.8.8:53", nil},
-		{"egress UDP v6 denied", r.pod, "udp", "[fd08::8]:53", nil},
-		{"ingress TCP", r.host, "tcp", "10.0.0.1:80", syscall.ECONNREFUSED},
-		{"ingress TCP v6", r.host, "tcp", "[fd00::1]:80", syscall.ECONNREFUSED},
-		{"ingress UDP", r.host, "udp", "10.0.0.1:53", syscall.EHOSTUNREACH},
-		{"ingress UDP v6", r.host, "udp", "[fd00::1]:53", syscall.EACCES},
+		{"egress UDP", r.pod.NetNS, "udp", "10.9.9.9:53", syscall.EHOSTUNREACH},
+		{"egress UDP v6", r.pod.NetNS, "udp", "[fd09::9]:53", syscall.EACCES},
+		{"egress TCP denied", r.pod.NetNS, "tcp", "10.8.8.8:80", nil},
+		{"egress TCP v6 denied", r.pod.NetNS, "tcp", "[fd08::8]:80", nil},
+		{"egress UDP denied", r.pod.NetNS, "udp", "10.8.8.8:53", nil},
+		{"egress UDP v6 denied", r.pod.NetNS, "udp", "[fd08::8]:53", nil},
+		{"ingress TCP", r.NetNS, "tcp", "10.0.0.1:80", syscall.ECONNREFUSED},
+		{"ingress TCP v6", r.NetNS, "tcp", "[fd00::1]:80", syscall.ECONNREFUSED},
+		{"ingress UDP", r.NetNS, "udp", "10.0.0.1:53", syscall.EHOSTUNREACH},
+		{"ingress UDP v6", r.NetNS, "udp", "[fd00::1]:53", syscall.EACCES},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var err error
@@ -117,7 +118,7 @@ func TestSemantics26RejectCutsEstablishedConnections(t *testing.T) {
 			var near net.Conn
 			r.await("connection", func() bool {
 				var err error
-				near, err = r.dial(r.pod, "tcp", c.address)
+				near, err = r.dial(r.pod.NetNS, "tcp", c.address)
 				return err == nil
 			})
 			defer near.Close()
@@ -180,7 +181,7 @@ func exchange(t *testing.T, from, to net.Conn) {
 func TestRejectIsRateLimited(t *testing.T) {
 	r := newRig(t)
 	r.commit(rule(abi.Egress, abi.Reject, false, "rejected", "no-way"))
-	c, err := r.dial(r.pod, "udp", "10.9.9.9:53")
+	c, err := r.dial(r.pod.NetNS, "udp", "10.9.9.9:53")
 	r.must(err)
 	defer c.Close()
 	start := time.Now()
@@ -192,7 +193,7 @@ func TestRejectIsRateLimited(t *testing.T) {
 		}
 	}
 	// The last is answered again once the meter has recovered.
-	r.await("an answer after the flood", func() bool { return errors.Is(r.ask(r.pod, "10.9.9.10:53"), syscall.EHOSTUNREACH) })
+	r.await("an answer after the flood", func() bool { return errors.Is(r.ask(r.pod.NetNS, "10.9.9.10:53"), syscall.EHOSTUNREACH) })
 	took := time.Since(start).Seconds()
 	got := r.counter("sluice_refused_packets_total", "icmp")
 	if most := 200 + 100*(took+1); got < 50 || got > most {
@@ -201,14 +202,9 @@ func TestRejectIsRateLimited(t *testing.T) {
 	t.Logf("%v of %d packets were answered in %.1f s", got, flood, took)
 }
 
-// await polls, as nothing tells when a file or a counter has grown.
 func (r *rig) await(what string, done func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("no %s in 10 s", what)
-		}
-	}
+	nettest.Await(r.t, 10*time.Second, what, done)
 }
 
 // lines are the audit log's, without time.
@@ -248,7 +244,7 @@ func TestAuditLogNamesWhoDecided(t *testing.T) {
 	l := r.listen("10.0.255.1:8080")
 
 	// A rule that logs.
-	if _, err := r.dial(r.pod, "tcp", "10.9.9.9:80"); err == nil {
+	if _, err := r.dial(r.pod.NetNS, "tcp", "10.9.9.9:80"); err == nil {
 		t.Fatal("a rejected connection was opened")
 	}
 	got := r.expect(0, 1)[0]
@@ -259,7 +255,7 @@ func TestAuditLogNamesWhoDecided(t *testing.T) {
 		t.Errorf("rejected: %+v", got)
 	}
 	// A rule that allows and logs: one line for a connection, however much it carries.
-	near, err := r.dial(r.pod, "tcp", "10.0.255.1:8080")
+	near, err := r.dial(r.pod.NetNS, "tcp", "10.0.255.1:8080")
 	r.must(err)
 	defer near.Close()
 	far, err := l.Accept()
@@ -273,11 +269,11 @@ func TestAuditLogNamesWhoDecided(t *testing.T) {
 		t.Errorf("allowed: %+v", got)
 	}
 	// A rule that does not log, then the same with a Namespace that asks for it.
-	if err := r.ask(r.pod, "10.8.8.8:53"); !isTimeout(err) {
+	if err := r.ask(r.pod.NetNS, "10.8.8.8:53"); !isTimeout(err) {
 		t.Fatal(err)
 	}
 	r.namespace("true")
-	if err := r.ask(r.pod, "[fd08::8]:53"); !isTimeout(err) {
+	if err := r.ask(r.pod.NetNS, "[fd08::8]:53"); !isTimeout(err) {
 		t.Fatal(err)
 	}
 	got = r.expect(2, 1)[0]
@@ -285,7 +281,7 @@ func TestAuditLogNamesWhoDecided(t *testing.T) {
 		t.Errorf("denied: %+v", got)
 	}
 	// Nobody decides.
-	if err := r.ask(r.pod, "10.7.7.7:53"); !isTimeout(err) {
+	if err := r.ask(r.pod.NetNS, "10.7.7.7:53"); !isTimeout(err) {
 		t.Fatal(err)
 	}
 	got = r.expect(3, 1)[0]
@@ -299,7 +295,7 @@ func TestAuditLogNamesWhoDecided(t *testing.T) {
 		}}
 	}
 	r.commit(isolation("one"), isolation("two"))
-	if _, err := r.dial(r.host, "tcp", "10.0.0.1:80"); !isTimeout(err) {
+	if _, err := r.dial(r.NetNS, "tcp", "10.0.0.1:80"); !isTimeout(err) {
 		t.Fatal(err)
 	}
 	got = r.expect(4, 1)[0]
@@ -308,7 +304,7 @@ func TestAuditLogNamesWhoDecided(t *testing.T) {
 		t.Errorf("isolated: %+v", got)
 	}
 	r.namespace("")
-	if _, err := r.dial(r.host, "tcp", "[fd00::1]:81"); !isTimeout(err) {
+	if _, err := r.dial(r.NetNS, "tcp", "[fd00::1]:81"); !isTimeout(err) {
 		t.Fatal(err)
 	}
 	if n := len(r.lines()); n != 5 {
@@ -320,7 +316,7 @@ func TestAuditLogNamesWhoDecided(t *testing.T) {
 func TestAuditLogCountsWhatTheSwitchDropped(t *testing.T) {
 	r := newRig(t)
 	r.commit(rule(abi.Egress, abi.Deny, true, "denied", "loud"))
-	c, err := r.dial(r.pod, "udp", "10.8.8.8:53")
+	c, err := r.dial(r.pod.NetNS, "udp", "10.8.8.8:53")
 	r.must(err)
 	defer c.Close()
 	const flood = 20_000 // several times what the meter lets pass at once, as some get lost on the way to the switch
@@ -369,12 +365,12 @@ func TestRulesAreCountedByTheSwitch(t *testing.T) {
 	isolate := &abi.PutIsolation{Name: "all", Spec: abi.IsolationSpec{Tier: abi.Network, Direction: abi.Egress, Subjects: []string{"pods"}}}
 	r.commit(rule(abi.Egress, abi.Allow, false, "denied", "allowed"), rule(abi.Ingress, abi.Deny, false, "host", "unused"), isolate)
 	for range 3 {
-		if err := r.ask(r.pod, "10.8.8.8:53"); !isTimeout(err) {
+		if err := r.ask(r.pod.NetNS, "10.8.8.8:53"); !isTimeout(err) {
 			t.Fatal(err)
 		}
 	}
 	for range 2 {
-		if err := r.ask(r.pod, "10.9.9.9:53"); !isTimeout(err) {
+		if err := r.ask(r.pod.NetNS, "10.9.9.9:53"); !isTimeout(err) {
 			t.Fatal(err)
 		}
 	}

@@ -9,12 +9,13 @@ import (
 
 	"github.com/sluice-net/sluice/host/hostnet"
 	"github.com/sluice-net/sluice/host/primary"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // The profile follows the CNI configuration while no Pod shows another, and is
 // never asked for where it is set.
 func TestProfileOfThePrimary(t *testing.T) {
-	host, err := hostnet.At("/run/netns/" + newNS(t))
+	host, err := hostnet.At(nettest.Path(newNS(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

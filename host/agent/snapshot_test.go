@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // snapshot is the node's network as its tools show it: addresses, links, routes
@@ -18,7 +20,7 @@ func (w *world) snapshot() string {
 	} {
 		fmt.Fprintf(&b, "# ip %s\n", args)
 		var list []map[string]any
-		text := within(w.t, w.ns, append([]string{"ip"}, strings.Fields(args)...)...)
+		text := nettest.Enter(w.t, w.ns, append([]string{"ip"}, strings.Fields(args)...)...)
 		if err := json.Unmarshal([]byte(text), &list); err != nil {
 			w.t.Fatal(err)
 		}
@@ -36,15 +38,15 @@ func (w *world) snapshot() string {
 		slices.Sort(lines)
 		b.WriteString(strings.Join(lines, "\n") + "\n")
 	}
-	fmt.Fprintf(&b, "# nft\n%s", within(w.t, w.ns, "nft", "list", "ruleset"))
+	fmt.Fprintf(&b, "# nft\n%s\n", nettest.Enter(w.t, w.ns, "nft", "list", "ruleset"))
 	b.WriteString("# sysctl\n")
-	for line := range strings.Lines(within(w.t, w.ns, "sysctl", "-a", "-r", `^net\.(ipv4|ipv6|netfilter)\.`)) {
+	for line := range strings.Lines(nettest.Enter(w.t, w.ns, "sysctl", "-a", "-r", `^net\.(ipv4|ipv6|netfilter)\.`)) {
 		if !w.mentionsOurs(line) && !strings.Contains(line, "nf_conntrack_count") && !strings.Contains(line, "stable_secret") {
 			b.WriteString(line)
 		}
 	}
 	for _, p := range w.pods {
-		fmt.Fprintf(&b, "# offloads of %s\n%s", p.name, within(w.t, p.ns, "ethtool", "-k", "eth0"))
+		fmt.Fprintf(&b, "\n# offloads of %s\n%s\n", p.name, nettest.Enter(w.t, p.ns, "ethtool", "-k", "eth0"))
 	}
 	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/sluice-net/sluice/cni/wire"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // After an uninstallation the node is as it was before the agent first
@@ -22,8 +23,8 @@ func TestUninstallLeavesNothing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(cni, "10-ptp.conflist"), []byte(primary), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	within(t, w.ns, "nft", "add table netdev other")
-	devices := func() string { return within(t, w.ns, "ip", "-o", "-d", "link", "show") }
+	nettest.Enter(t, w.ns, "nft", "add table netdev other")
+	devices := func() string { return nettest.Enter(t, w.ns, "ip", "-o", "-d", "link", "show") }
 	before, links := w.snapshot(), names(devices())
 	w.start()
 	install := true
@@ -141,7 +142,7 @@ func TestWhatCannotBeAdopted(t *testing.T) {
 	w := newWorld(t)
 	web, gone := w.pod("web"), w.pod("gone")
 	w.start()
-	execute(t, "ip", "-n", w.ns, "link", "del", gone.veth)
+	nettest.Run(t, "ip", "-n", w.ns, "link", "del", gone.veth)
 	w.pods = w.pods[:1]
 	stranger := w.running(web)
 	stranger.Addresses = append(stranger.Addresses, w.running(gone).Addresses[0])

@@ -5,9 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,6 +17,7 @@ import (
 	"github.com/sluice-net/sluice/host/hostnet"
 	"github.com/sluice-net/sluice/host/ovsdb"
 	"github.com/sluice-net/sluice/host/policy"
+	"github.com/sluice-net/sluice/tests/nettest"
 	"github.com/sluice-net/sluice/tests/ovstest"
 )
 
@@ -44,31 +43,6 @@ type testPod struct{ name, ns, veth, v4, v6 string }
 
 func (p testPod) netns() string { return "/run/netns/" + p.ns }
 
-func newNS(t *testing.T) string {
-	t.Helper()
-	name := fmt.Sprintf("sluice-agent-%x", rand.Uint32())
-	execute(t, "ip", "netns", "add", name)
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() }) // some tests delete it themselves
-	within(t, name, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.dad_transmits=0")
-	execute(t, "ip", "-n", name, "link", "set", "lo", "up")
-	return name
-}
-
-func execute(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-// within runs a program in a network namespace.
-func within(t *testing.T, ns string, args ...string) string {
-	t.Helper()
-	return execute(t, append([]string{"nsenter", "--net=/run/netns/" + ns}, args...)...)
-}
-
 // soon waits up to 10 s for something that is about to come true.
 func soon(t *testing.T, done func() bool, what func() string) {
 	t.Helper()
@@ -79,6 +53,9 @@ func soon(t *testing.T, done func() bool, what func() string) {
 	}
 }
 
+// newNS makes a network namespace whose IPv6 addresses can be used at once.
+func newNS(t *testing.T) string { return nettest.WithoutDAD(t, nettest.Namespace(t, "sluice-agent")) }
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -87,17 +64,17 @@ func newWorld(t *testing.T) *world {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	w := &world{t: t, ctx: ctx, ns: newNS(t), outside: newNS(t), dir: t.TempDir()}
-	within(t, w.ns, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-	execute(t, "ip", "-n", w.ns, "link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", w.outside)
+	nettest.Enter(t, w.ns, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+	nettest.Run(t, "ip", "-n", w.ns, "link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", w.outside)
 	for _, end := range []struct{ ns, dev, v4, v6 string }{
 		{w.ns, "up0", "192.0.2.1/24", "2001:db8::1/64"}, {w.outside, "eth0", "192.0.2.2/24", "2001:db8::2/64"},
 	} {
-		execute(t, "ip", "-n", end.ns, "addr", "add", end.v4, "dev", end.dev)
-		execute(t, "ip", "-n", end.ns, "addr", "add", end.v6, "dev", end.dev)
-		execute(t, "ip", "-n", end.ns, "link", "set", end.dev, "up")
+		nettest.Run(t, "ip", "-n", end.ns, "addr", "add", end.v4, "dev", end.dev)
+		nettest.Run(t, "ip", "-n", end.ns, "addr", "add", end.v6, "dev", end.dev)
+		nettest.Run(t, "ip", "-n", end.ns, "link", "set", end.dev, "up")
 	}
-	execute(t, "ip", "-n", w.outside, "route", "add", "default", "via", "192.0.2.1")
-	execute(t, "ip", "-n", w.outside, "-6", "route", "add", "default", "via", "2001:db8::1")
+	nettest.Run(t, "ip", "-n", w.outside, "route", "add", "default", "via", "192.0.2.1")
+	nettest.Run(t, "ip", "-n", w.outside, "-6", "route", "add", "default", "via", "2001:db8::1")
 	w.ovs = ovstest.Start(t, ovstest.Options{NetNS: w.ns, Datapath: ovstest.Datapath()})
 	var err error
 	if w.db, err = ovsdb.Connect(ctx, "unix:"+w.ovs.DBSocket, slog.New(slog.DiscardHandler)); err != nil {
@@ -132,7 +109,7 @@ func (w *world) pod(name string) testPod {
 		"-n " + w.ns + " route add " + p.v4 + " dev " + p.veth + " src 10.1.0.1",
 		"-n " + w.ns + " -6 route add " + p.v6 + " dev " + p.veth + " src fd00:1::1",
 	} {
-		execute(w.t, append([]string{"ip"}, strings.Fields(line)...)...)
+		nettest.Run(w.t, append([]string{"ip"}, strings.Fields(line)...)...)
 	}
 	w.pods = append(w.pods, p)
 	return p

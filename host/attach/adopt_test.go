@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 var webRunning = Running{Namespace: "shop", Name: "web", UID: "u1", Addresses: []netip.Addr{netip.MustParseAddr("10.1.0.2"), netip.MustParseAddr("fd00:1::2")}}
@@ -17,7 +19,7 @@ func TestAdoptAndEjectInBothOrders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.a.mode.takesOver = takesOver
-			pod := newNS(t)
+			pod := nettest.Namespace(t, "sluice-attach")
 			w.primary("c1", pod, "4", "6")
 			before := w.snapshot(pod)
 			w.node.fail = errors.New("flow table full")
@@ -61,7 +63,7 @@ func TestAdoptAndEjectInBothOrders(t *testing.T) {
 // A process that stops after any step of an adoption is followed by one that finishes it, and can undo it.
 func TestCrashAfterEachStepOfAnAdoption(t *testing.T) {
 	w := newWorld(t)
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	w.primary("c1", pod, "4", "6")
 	before := w.snapshot(pod)
 	for stop := range len(w.a.adopting(&Attachment{}, &Adoption{})) + 1 {

@@ -9,13 +9,15 @@ import (
 
 	"github.com/containernetworking/cni/pkg/types"
 	current "github.com/containernetworking/cni/pkg/types/100"
+
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 func TestChainOfRealPlugins(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
 	before := w.snapshot()
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	list, conf := w.network(true, 1400, "4", "6"), runtimeConf("c1", "web", pod)
 	result, err := w.cni().AddNetworkList(w.ctx, list, conf)
 	if err != nil {
@@ -38,7 +40,7 @@ func TestChainOfRealPlugins(t *testing.T) {
 	}
 	w.pings(w.ns, "10.1.0.2", "fd00:1::2")
 	w.pings(pod, "10.1.0.1", "fd00:1::1")
-	routes := command(t, "ip", "-n", w.ns, "route", "show", "10.1.0.2") + command(t, "ip", "-n", w.ns, "-6", "route", "show", "fd00:1::2")
+	routes := nettest.Run(t, "ip", "-n", w.ns, "route", "show", "10.1.0.2") + nettest.Run(t, "ip", "-n", w.ns, "-6", "route", "show", "fd00:1::2")
 	if strings.Count(routes, "dev sluice-gw0") != 2 || !strings.Contains(routes, "src 10.1.0.1") || !strings.Contains(routes, " mtu 1400") || !strings.Contains(routes, "mtu lock 1400") {
 		t.Errorf("routes: %s", routes)
 	}
@@ -69,7 +71,7 @@ func mustJSON(t *testing.T, v any) json.RawMessage {
 func TestAddThenDelPutsEverythingBack(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	prev := w.primary("c1", pod, "4", "6")
 	before := w.snapshot(pod)
 	prev = json.RawMessage(strings.Replace(string(prev), `"cniVersion"`, `"something-new":{"a":[1,"<&>"]},"cniVersion"`, 1))
@@ -108,7 +110,7 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 func TestFailedAddLeavesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	prev := w.primary("c1", pod, "4", "6")
 	before := w.snapshot(pod)
 	w.node.fail = errors.New("flow table full")
@@ -126,7 +128,7 @@ func TestOlderContainerOfAPodIsReplaced(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
 	before := w.snapshot()
-	old, fresh := newNS(t), newNS(t)
+	old, fresh := nettest.Namespace(t, "sluice-attach"), nettest.Namespace(t, "sluice-attach")
 	oldResult := w.primary("c1", old, "4")
 	w.must(w.sluice("ADD", "c1", "web", old, oldResult))
 	freshResult := w.primary("c2", fresh, "4")
@@ -151,17 +153,17 @@ func TestOlderContainerOfAPodIsReplaced(t *testing.T) {
 func TestAddressOfADeadPodIsFreed(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	first, second := newNS(t), newNS(t)
+	first, second := nettest.Namespace(t, "sluice-attach"), nettest.Namespace(t, "sluice-attach")
 	prev := w.primary("c1", first, "4")
 	w.must(w.sluice("ADD", "c1", "web", first, prev))
-	third := newNS(t)
+	third := nettest.Namespace(t, "sluice-attach")
 	prevThird := json.RawMessage(strings.ReplaceAll(string(w.primary("c3", third, "4")), "10.1.0.3", "10.1.0.2"))
 	if _, err := w.sluice("ADD", "c3", "thief", third, prevThird); code(err) != CodeAddressTaken || !strings.Contains(err.Error(), "shop/web") {
 		t.Errorf("an address given twice: %v", err)
 	}
 	w.pings(w.ns, "10.1.0.2")
 	veth := w.a.Attachments()[0].Veth
-	command(t, "ip", "netns", "del", first) // the Pod dies without a DEL, and IPAM gives its address to the next
+	nettest.Run(t, "ip", "netns", "del", first) // the Pod dies without a DEL, and IPAM gives its address to the next
 	if err := w.cni().DelNetworkList(w.ctx, w.network(false, 1500, "4"), runtimeConf("c1", "c1", first)); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +183,7 @@ func TestAddressOfADeadPodIsFreed(t *testing.T) {
 
 func TestProblemsHaveCodeAndRemedy(t *testing.T) {
 	w := newWorld(t)
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	prev := w.primary("c1", pod, "4")
 	before := w.snapshot(pod)
 	_, err := w.sluice("ADD", "c1", "web", pod, prev)
@@ -196,7 +198,7 @@ func TestProblemsHaveCodeAndRemedy(t *testing.T) {
 	}
 	stop := w.serve()
 	w.ovs.AddBridge("br-other")
-	empty, foreign, bridged := newNS(t), newNS(t), newNS(t)
+	empty, foreign, bridged := nettest.Namespace(t, "sluice-attach"), nettest.Namespace(t, "sluice-attach"), nettest.Namespace(t, "sluice-attach")
 	foreignResult := w.primary("c3", foreign, "4")
 	w.ovs.Run("ovs-vsctl", "add-port", "br-other", vethOf(t, foreignResult))
 	bridgedResult := w.primary("c4", bridged, "4")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +23,7 @@ import (
 	"github.com/sluice-net/sluice/cni/wire"
 	"github.com/sluice-net/sluice/host/hostnet"
 	"github.com/sluice-net/sluice/host/ovsdb"
+	"github.com/sluice-net/sluice/tests/nettest"
 	"github.com/sluice-net/sluice/tests/ovstest"
 )
 
@@ -133,24 +133,6 @@ type world struct {
 	dir    string
 }
 
-func newNS(t *testing.T) string {
-	t.Helper()
-	name := fmt.Sprintf("sluice-attach-%x", rand.Uint64())
-	command(t, "ip", "netns", "add", name)
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() }) // some tests delete it themselves
-	command(t, "ip", "-n", name, "link", "set", "lo", "up")
-	return name
-}
-
-func command(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
 // newWorld lets the test run beside others: most of their time is waiting for the kernel's duplicate address detection.
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -166,7 +148,7 @@ func newQuietWorld(t *testing.T) *world {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
-	w := &world{t: t, ctx: ctx, ns: newNS(t), dir: t.TempDir(), node: &fakeNode{pods: map[podKey]Pod{}}}
+	w := &world{t: t, ctx: ctx, ns: nettest.Namespace(t, "sluice-attach"), dir: t.TempDir(), node: &fakeNode{pods: map[podKey]Pod{}}}
 	w.ovs = ovstest.Start(t, ovstest.Options{NetNS: w.ns, Datapath: ovstest.Datapath()})
 	w.socket = filepath.Join(w.ovs.Dir, "cni.sock")
 	var err error
@@ -345,23 +327,24 @@ func (w *world) snapshot(podNS ...string) string {
 			}
 			b.WriteString(strings.ReplaceAll(line, " tentative", ""))
 		}
+		b.WriteByte('\n')
 	}
 	for _, args := range []string{
 		"-o addr", "-d -4 route show table all", "-d -6 route show table all", "neigh show nud permanent", "neigh show proxy", "-6 neigh show proxy", "-o link show sluice-gw0",
 	} {
-		section(args, command(w.t, append([]string{"ip", "-n", w.ns}, strings.Fields(args)...)...))
+		section(args, nettest.Run(w.t, append([]string{"ip", "-n", w.ns}, strings.Fields(args)...)...))
 	}
 	section("nft", w.inNS("nft", "list", "ruleset"))
 	section("ports", w.ovs.Run("ovs-vsctl", "list-ports", "br-sluice"))
 	for _, pod := range podNS {
-		section("offload "+pod, command(w.t, "nsenter", "--net=/run/netns/"+pod, "ethtool", "-k", "eth0"))
+		section("offload "+pod, nettest.Run(w.t, "nsenter", "--net=/run/netns/"+pod, "ethtool", "-k", "eth0"))
 	}
 	return b.String()
 }
 
 func (w *world) inNS(args ...string) string {
 	w.t.Helper()
-	return command(w.t, append([]string{"nsenter", "--net=/run/netns/" + w.ns}, args...)...)
+	return nettest.Enter(w.t, w.ns, args...)
 }
 
 // same fails the test with the lines that differ.

@@ -1,12 +1,16 @@
 package attach
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/sluice-net/sluice/tests/nettest"
+)
 
 // The flows are written for the number that is asked for. If ovs-vswitchd gives the port another one, they are written
 // again for that.
 func TestFlowsFollowTheNumberOfThePort(t *testing.T) {
 	w := newWorld(t)
-	one, two := newNS(t), newNS(t)
+	one, two := nettest.Namespace(t, "sluice-attach"), nettest.Namespace(t, "sluice-attach")
 	if _, err := w.a.Add(w.ctx, request("ADD", runtimeConf("c1", "one", one), w.primary("c1", one, "4"))); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/hostnet"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 func exampleAttachment() *Attachment {
@@ -55,7 +56,7 @@ func TestDamagedRecordNamesTheKey(t *testing.T) {
 func TestPodWithADamagedRecordIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	one, two := newNS(t), newNS(t)
+	one, two := nettest.Namespace(t, "sluice-attach"), nettest.Namespace(t, "sluice-attach")
 	w.must(w.sluice("ADD", "c1", "one", one, w.primary("c1", one, "4")))
 	w.must(w.sluice("ADD", "c2", "two", two, w.primary("c2", two, "4")))
 	veth := w.a.Attachments()[0].Veth

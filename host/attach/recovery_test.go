@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/cni/wire"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // A process that stops after any step is followed by one that knows the Pod if the record was written, and DEL puts
 // everything back. The first attacher just stops being used, as if it had been killed.
 func TestCrashAfterEachStep(t *testing.T) {
 	w := newWorld(t)
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	prev := w.primary("c1", pod, "4", "6")
 	before := w.snapshot(pod)
 	config := fmt.Appendf(nil, `{"cniVersion":"1.1.0","name":"podnet","podNamespace":"shop","podName":"web","prevResult":%s}`, prev)
@@ -76,7 +77,7 @@ func TestCrashAfterEachStep(t *testing.T) {
 // The same on the way back: the process stops after the last of the undone steps.
 func TestCrashWhileDetaching(t *testing.T) {
 	w := newWorld(t)
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	prev := w.primary("c1", pod, "4", "6")
 	before := w.snapshot(pod)
 	config := fmt.Appendf(nil, `{"cniVersion":"1.1.0","name":"podnet","podNamespace":"shop","podName":"web","prevResult":%s}`, prev)
@@ -108,11 +109,11 @@ func TestRestoreRemovesThePodsThatDied(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
 	before := w.snapshot()
-	dead, alive := newNS(t), newNS(t)
+	dead, alive := nettest.Namespace(t, "sluice-attach"), nettest.Namespace(t, "sluice-attach")
 	w.must(w.sluice("ADD", "c1", "dead", dead, w.primary("c1", dead, "4", "6")))
 	w.must(w.sluice("ADD", "c2", "alive", alive, w.primary("c2", alive, "4", "6")))
 	attached := w.a.Attachments()
-	command(t, "ip", "netns", "del", dead)
+	nettest.Run(t, "ip", "netns", "del", dead)
 	w.waitGone(attached[1].Veth)
 	next := w.newAttacher()
 	found, err := next.Restore(w.ctx)
@@ -156,7 +157,7 @@ func (w *world) waitGone(veth string) {
 func TestReconcilePutsRightWhatWasChangedByHand(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	w.must(w.sluice("ADD", "c1", "web", pod, w.primary("c1", pod, "4", "6")))
 	at := w.a.Attachments()[0]
 	w.settled()
@@ -233,7 +234,7 @@ func (w *world) settled() {
 func TestReconcileMakesADeletedBridgeAgain(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	w.must(w.sluice("ADD", "c1", "web", pod, w.primary("c1", pod, "4")))
 	before, number := w.snapshot(pod), w.a.Attachments()[0].OFPort
 	w.ovs.Run("ovs-vsctl", "del-br", "br-sluice")
@@ -272,10 +273,10 @@ func TestReconcilePrunesAPodThatDiedWithoutDel(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
 	before := w.snapshot()
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	w.must(w.sluice("ADD", "c1", "web", pod, w.primary("c1", pod, "4", "6")))
 	veth := w.a.Attachments()[0].Veth
-	command(t, "ip", "netns", "del", pod)
+	nettest.Run(t, "ip", "netns", "del", pod)
 	w.waitGone(veth)
 	r, err := w.a.Reconcile(w.ctx)
 	if err != nil || r.Pruned != 1 {
@@ -290,7 +291,7 @@ func TestReconcilePrunesAPodThatDiedWithoutDel(t *testing.T) {
 func TestRunRepairsAtOnceWhenTheGatewayChanges(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	w.must(w.sluice("ADD", "c1", "web", pod, w.primary("c1", pod, "4", "6")))
 	ctx, cancel := context.WithCancel(w.ctx)
 	done := make(chan error, 1)
@@ -342,7 +343,7 @@ func (w *world) check(containerID, podName, netns string) error {
 
 func TestPluginThatGoesAwayIsUndone(t *testing.T) {
 	w := newWorld(t)
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	prev := w.primary("c1", pod, "4")
 	before := w.snapshot(pod)
 	w.node.block, w.node.entered = make(chan struct{}), make(chan struct{}, 1)

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netns"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // TCP and UDP prove more than a ping in the userspace datapath: with checksum offload on in the Pod both are dead. And no
@@ -18,7 +17,7 @@ import (
 func TestTCPAndUDPWorkAndNothingPassesTwice(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	one, two := newNS(t), newNS(t)
+	one, two := nettest.Namespace(t, "sluice-attach"), nettest.Namespace(t, "sluice-attach")
 	w.must(w.sluice("ADD", "c1", "one", one, w.primary("c1", one, "4", "6")))
 	w.must(w.sluice("ADD", "c2", "two", two, w.primary("c2", two, "4", "6")))
 	w.settled()
@@ -29,30 +28,10 @@ func TestTCPAndUDPWorkAndNothingPassesTwice(t *testing.T) {
 		t.Run(fmt.Sprintf("udp %s", c.address), func(t *testing.T) { overUDP(t, c.from, c.to, c.address) })
 	}
 	for _, address := range []string{"10.1.0.2", "fd00:1::2"} {
-		out := command(t, "nsenter", "--net=/run/netns/"+two, "ping", "-c", "3", "-i", "0.05", "-w", "5", address)
+		out := nettest.Enter(t, two, "ping", "-c", "3", "-i", "0.05", "-w", "5", address)
 		if strings.Contains(out, "DUP") || !strings.Contains(out, " 0% packet loss") {
 			t.Errorf("ping: %s", out)
 		}
-	}
-}
-
-// inNS runs fn on a thread in the namespace. A socket made there stays there.
-func inNS(t *testing.T, name string, fn func() error) {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // not unlocked: the thread ends with the goroutine
-		ns, err := netns.GetFromName(name)
-		if err == nil {
-			defer ns.Close()
-			if err = netns.Set(ns); err == nil {
-				err = fn()
-			}
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -60,7 +39,7 @@ const size = 1 << 20 // more than one segment, so that segmentation offload woul
 
 func overTCP(t *testing.T, from, to, address string) {
 	var l net.Listener
-	inNS(t, to, func() (err error) { l, err = net.Listen("tcp", net.JoinHostPort(address, "0")); return err })
+	nettest.Do(t, to, func() (err error) { l, err = net.Listen("tcp", net.JoinHostPort(address, "0")); return err })
 	defer l.Close()
 	got := make(chan int64, 1)
 	go func() {
@@ -74,7 +53,7 @@ func overTCP(t *testing.T, from, to, address string) {
 		got <- n
 	}()
 	var c net.Conn
-	inNS(t, from, func() (err error) {
+	nettest.Do(t, from, func() (err error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		c, err = (&net.Dialer{FallbackDelay: -1}).DialContext(ctx, "tcp", l.Addr().String())
@@ -92,10 +71,10 @@ func overTCP(t *testing.T, from, to, address string) {
 
 func overUDP(t *testing.T, from, to, address string) {
 	var l net.PacketConn
-	inNS(t, to, func() (err error) { l, err = net.ListenPacket("udp", net.JoinHostPort(address, "0")); return err })
+	nettest.Do(t, to, func() (err error) { l, err = net.ListenPacket("udp", net.JoinHostPort(address, "0")); return err })
 	defer l.Close()
 	var c net.Conn
-	inNS(t, from, func() (err error) { c, err = net.Dial("udp", l.LocalAddr().String()); return err })
+	nettest.Do(t, from, func() (err error) { c, err = net.Dial("udp", l.LocalAddr().String()); return err })
 	defer c.Close()
 	const count = 5
 	for range count {

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 func TestCheckSeesWhatIsWrong(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	prev := w.primary("c1", pod, "4", "6")
 	if _, err := w.sluice("CHECK", "c1", "web", pod, prev); code(err) != types.ErrUnknownContainer {
 		t.Errorf("before ADD: %v", err)
@@ -47,13 +49,13 @@ func TestStatusFollowsVswitchd(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
 	w.must(w.sluice("STATUS", "", "", "", nil))
-	old := newNS(t)
+	old := nettest.Namespace(t, "sluice-attach")
 	w.must(w.sluice("ADD", "c0", "old", old, w.primary("c0", old, "4")))
 	w.ovs.KillSwitchd()
 	if _, err := w.sluice("STATUS", "", "", "", nil); code(err) != types.ErrPluginNotAvailable || !strings.Contains(err.Error(), "ovs-vswitchd") {
 		t.Errorf("without ovs-vswitchd: %v", err)
 	}
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	prev := w.primary("c1", pod, "4")
 	if _, err := w.sluice("ADD", "c1", "web", pod, prev, "timeoutSeconds", "2"); code(err) != types.ErrTryAgainLater {
 		t.Errorf("ADD without ovs-vswitchd: %v", err)
@@ -78,7 +80,7 @@ func TestGCDetachesWhatIsNotValid(t *testing.T) {
 	w.serve()
 	for i := range 3 {
 		id := fmt.Sprintf("c%d", i)
-		pod := newNS(t)
+		pod := nettest.Namespace(t, "sluice-attach")
 		w.must(w.sluice("ADD", id, "p"+id, pod, w.primary(id, pod, "4")))
 	}
 	w.must(w.sluice("GC", "", "", "", nil, "cni.dev/valid-attachments", `[{"containerID":"c1","ifname":"eth0"},{"containerID":"c2","ifname":"eth1"}]`))
@@ -98,7 +100,7 @@ func TestGatewayHasTheLargestMTU(t *testing.T) {
 		mtu  int
 		want string
 	}{{1400, "mtu 1400 "}, {8900, "mtu 8900 "}, {1300, "mtu 8900 "}} {
-		pod, id := newNS(t), fmt.Sprintf("c%d", i)
+		pod, id := nettest.Namespace(t, "sluice-attach"), fmt.Sprintf("c%d", i)
 		if _, err := w.cni().AddNetworkList(w.ctx, w.network(true, c.mtu, "4"), runtimeConf(id, id, pod)); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +121,7 @@ func TestGatewayHasTheLargestMTU(t *testing.T) {
 func TestOneInterfacePerPod(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
-	pod := newNS(t)
+	pod := nettest.Namespace(t, "sluice-attach")
 	w.must(w.sluice("ADD", "c1", "web", pod, w.primary("c1", pod, "4")))
 	conf := runtimeConf("c1", "web", pod)
 	conf.IfName = "eth1"
@@ -138,7 +140,7 @@ func TestManyPodsAtOnce(t *testing.T) {
 	pods := make([]string, count)
 	results := make([][]byte, count)
 	for i := range count {
-		pods[i] = newNS(t)
+		pods[i] = nettest.Namespace(t, "sluice-attach")
 		results[i] = w.primary(fmt.Sprintf("c%d", i), pods[i], "4")
 	}
 	var mu sync.Mutex
@@ -197,7 +199,7 @@ func TestAddTime(t *testing.T) {
 	const count = 30
 	var inside, whole []time.Duration
 	for i := range count {
-		pod, id := newNS(t), fmt.Sprintf("c%d", i)
+		pod, id := nettest.Namespace(t, "sluice-attach"), fmt.Sprintf("c%d", i)
 		prev := w.primary(id, pod, "4")
 		started := time.Now()
 		w.must(w.sluice("ADD", id, "p"+id, pod, prev))

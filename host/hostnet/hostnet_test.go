@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os/exec"
@@ -16,37 +15,19 @@ import (
 	"time"
 
 	"github.com/vishvananda/netns"
+
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
-// newNS makes a network namespace with a name that nothing else has, and returns its path.
-func newNS(t *testing.T) string {
-	t.Helper()
-	name := fmt.Sprintf("sluice-hostnet-%x", rand.Uint64())
-	run(t, "ip", "netns", "add", name)
-	t.Cleanup(func() {
-		if out, err := exec.Command("ip", "netns", "del", name).CombinedOutput(); err != nil {
-			t.Errorf("remove %s: %v: %s", name, err, out)
-		}
-	})
-	run(t, "ip", "-n", name, "link", "set", "lo", "up")
-	return "/run/netns/" + name
-}
-
-func run(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
+// newNS returns the path of a new network namespace.
+func newNS(t *testing.T) string { return nettest.Path(nettest.Namespace(t, "sluice-hostnet")) }
 
 // ipIn runs each line as arguments of ip in the namespace.
 func ipIn(t *testing.T, ns, lines string) string {
 	t.Helper()
 	var out string
 	for line := range strings.Lines(strings.TrimSpace(lines)) {
-		out += run(t, append([]string{"ip", "-n", filepath.Base(ns)}, strings.Fields(line)...)...)
+		out += nettest.Run(t, append([]string{"ip", "-n", filepath.Base(ns)}, strings.Fields(line)...)...) + "\n"
 	}
 	return out
 }
@@ -383,7 +364,7 @@ func TestDropChainsAreIndependent(t *testing.T) {
 	if !ping() {
 		t.Error("frames are still dropped")
 	}
-	if got := run(t, "nsenter", "--net="+n.ns, "nft", "list", "ruleset"); got != "" {
+	if got := nettest.Run(t, "nsenter", "--net="+n.ns, "nft", "list", "ruleset"); got != "" {
 		t.Errorf("rules left: %s", got)
 	}
 }
@@ -395,7 +376,7 @@ func TestTxOffload(t *testing.T) {
 		t.Fatalf("offloads of a new veth: %v, %v", on, err)
 	}
 	show := func() string {
-		return run(t, "nsenter", "--net="+n.pod, "ethtool", "-k", "eth0")
+		return nettest.Run(t, "nsenter", "--net="+n.pod, "ethtool", "-k", "eth0")
 	}
 	before := show()
 	if err := SetTxOffload(n.pod, "eth0", on, false); err != nil {
@@ -422,7 +403,7 @@ func TestGatewaySettingsAreRepaired(t *testing.T) {
 		t.Errorf("again: changed %d, %v", changed, err)
 	}
 	ipIn(t, n.ns, "link set sluice-gw0 down\nlink set sluice-gw0 address 02:00:00:00:00:09 mtu 1400")
-	run(t, "nsenter", "--net="+n.ns, "sysctl", "-qw", "net.ipv6.conf.sluice-gw0.proxy_ndp=0")
+	nettest.Run(t, "nsenter", "--net="+n.ns, "sysctl", "-qw", "net.ipv6.conf.sluice-gw0.proxy_ndp=0")
 	if _, changed, err := n.PrepareGateway(GatewaySettings{Name: "sluice-gw0", MAC: mac, MTU: 1500}); err != nil || changed != 4 {
 		t.Errorf("repaired %d, %v; want 4", changed, err)
 	}

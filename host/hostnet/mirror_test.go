@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // awsRules are those of aws-node with iptables (amazon-vpc-cni-k8s, pkg/networkutils), and somebody else's.
@@ -65,7 +67,7 @@ func newMirrored(t *testing.T) mirrored {
 
 func (m mirrored) do(args ...string) string {
 	m.t.Helper()
-	return run(m.t, append([]string{"nsenter", "--net=" + m.ns}, args...)...)
+	return nettest.Run(m.t, append([]string{"nsenter", "--net=" + m.ns}, args...)...)
 }
 
 func (m mirrored) iptables(lines string) {

@@ -3,6 +3,8 @@ package hostnet
 import (
 	"errors"
 	"testing"
+
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 func TestSigns(t *testing.T) {
@@ -23,7 +25,7 @@ func TestSigns(t *testing.T) {
 		rule add to 10.1.0.4 priority 700 lookup 5
 		rule add from 10.1.0.2 priority 1536 lookup 5
 		-6 rule add to fd00::2 priority 512 lookup main`)
-	run(t, "nsenter", "--net="+ns, "sysctl", "-q", "-w", "net.ipv4.conf.p1.proxy_arp=1")
+	nettest.Run(t, "nsenter", "--net="+ns, "sysctl", "-q", "-w", "net.ipv4.conf.p1.proxy_arp=1")
 	s, err := h.Signs()
 	if err != nil {
 		t.Fatal(err)

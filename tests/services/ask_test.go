@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // patience is how long a question that is answered may take.
@@ -18,19 +20,18 @@ const patience = 2 * time.Second
 // its name and the address that it sees as the client's.
 func (r *rig) listen(i int, port uint16) {
 	r.t.Helper()
-	r.serve(r.pods[i].ns, r.pods[i].name, port)
+	r.serve(r.Pods[i].NetNS, podName(i), port)
 }
 
 func (r *rig) serve(ns, name string, port uint16) {
 	r.t.Helper()
 	var l net.Listener
 	var u net.PacketConn
-	r.within(ns, func() {
-		var err error
-		l, err = net.Listen("tcp", fmt.Sprintf(":%d", port))
-		r.must(err)
-		u, err = net.ListenPacket("udp", fmt.Sprintf(":%d", port))
-		r.must(err)
+	nettest.Do(r.t, ns, func() (err error) {
+		if l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			u, err = net.ListenPacket("udp", fmt.Sprintf(":%d", port))
+		}
+		return err
 	})
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -88,7 +89,10 @@ func (r *rig) dial(i int, network string, to netip.AddrPort) (*talk, error) {
 	r.t.Helper()
 	var c net.Conn
 	var err error
-	r.within(r.pods[i].ns, func() { c, err = net.DialTimeout(network, to.String(), patience) })
+	nettest.Do(r.t, r.Pods[i].NetNS, func() error {
+		c, err = net.DialTimeout(network, to.String(), patience)
+		return nil // a refusal may be what is asked for
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/datapath"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // A TCP connection stays with its backend when that is taken out, as with
@@ -66,9 +67,9 @@ func TestConnectionsOfBeforeStayAtTheGateway(t *testing.T) {
 	r := newRig(t, 2)
 	r.listen(1, 8080)
 	for family := range 2 {
-		r.run("ip", "-n", r.host, "addr", "add", single(vips[family]), "dev", "lo")
+		nettest.Run(r.t, "ip", "-n", r.NetNS, "addr", "add", nettest.Single(vips[family]), "dev", "lo")
 	}
-	r.serve(r.host, "node", 80)
+	r.serve(r.NetNS, "node", 80)
 	for family := range 2 {
 		s := r.service(abi.TCP, family, 1)
 		before, err := r.dial(0, "tcp", s.Frontends[0].Address)
@@ -98,7 +99,7 @@ func TestSourcesMayUseAFrontend(t *testing.T) {
 	r.listen(2, 8080)
 	for family := range 2 {
 		s := r.service(abi.TCP, family, 2)
-		s.Frontends[0].Sources = []netip.Prefix{netip.PrefixFrom(r.pods[0].addrs[family], r.pods[0].addrs[family].BitLen()), netip.MustParsePrefix([]string{"172.16.0.1/12", "fdaa::1/32"}[family])}
+		s.Frontends[0].Sources = []netip.Prefix{netip.PrefixFrom(r.Pods[0].Addresses[family], r.Pods[0].Addresses[family].BitLen()), netip.MustParsePrefix([]string{"172.16.0.1/12", "fdaa::1/32"}[family])}
 		s.Frontends = append(s.Frontends, datapath.Frontend{Address: netip.AddrPortFrom(vips[family].Next(), 80)})
 		r.put(s)
 		for client, allowed := range []bool{true, false} {
@@ -138,7 +139,7 @@ func TestARestartWritesNothingAndRepairsWhatIsWrong(t *testing.T) {
 	if n, err := fresh.Realise(t.Context()); err != nil || n != 0 {
 		t.Errorf("a restart wrote %d changes, %v", n, err)
 	}
-	r.ovs.OFCtl("br0", "del-groups") // takes the flows with it that use them
+	r.OVS.OFCtl(nettest.Bridge, "del-groups") // takes the flows with it that use them
 	wrong, err := fresh.Repair(t.Context())
 	if err != nil || wrong < 6 {
 		t.Errorf("the patrol found %d things to be wrong, %v", wrong, err)

@@ -15,7 +15,7 @@ func BenchmarkConnections(b *testing.B) {
 	for port := range 40 {
 		r.listen(1, uint16(8080+port))
 	}
-	direct := netip.AddrPortFrom(r.pods[1].addrs[0], 8080)
+	direct := netip.AddrPortFrom(r.Pods[1].Addresses[0], 8080)
 	measure := func(name string, to netip.AddrPort) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -31,7 +31,7 @@ func BenchmarkConnections(b *testing.B) {
 	for name, n := range map[string]int{"1 endpoint": 1, "10 endpoints": 10, "32 endpoints": 32, "33 endpoints": 33} {
 		s := r.service(abi.TCP, 0)
 		for i := range n {
-			s.Backends = append(s.Backends, netip.AddrPortFrom(r.pods[1].addrs[0], uint16(8080+i)))
+			s.Backends = append(s.Backends, netip.AddrPortFrom(r.Pods[1].Addresses[0], uint16(8080+i)))
 		}
 		r.put(s)
 		measure(name, s.Frontends[0].Address)

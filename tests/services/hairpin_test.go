@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/datapath"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 func TestAPodIsItsOwnBackend(t *testing.T) {
@@ -73,7 +74,7 @@ func TestSemantics16EgressIsJudgedByTheBackend(t *testing.T) {
 		r.commit(
 			&abi.PutSet{Name: "client", Spec: &abi.Pods{Namespaces: []string{"x"}, PodSelector: app("p0")}},
 			&abi.PutSet{Name: "one", Spec: &abi.Pods{Namespaces: []string{"x"}, PodSelector: app("p1")}},
-			&abi.PutSet{Name: "address", Spec: &abi.Addresses{Blocks: []abi.Block{{CIDR: single(vips[family])}}}},
+			&abi.PutSet{Name: "address", Spec: &abi.Addresses{Blocks: []abi.Block{{CIDR: nettest.Single(vips[family])}}}},
 			&abi.PutRule{Name: "address", Spec: abi.RuleSpec{
 				Tier: abi.Network, Direction: abi.Egress, Subjects: []string{"client"}, Peers: []string{"address"}, Action: abi.Allow,
 			}},

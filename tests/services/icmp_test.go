@@ -9,22 +9,23 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/abi"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // An error about a translated packet says what the client knows: it comes for the
 // connection to the Service, whoever it comes from.
 func TestErrorsAboutATranslatedConnectionReachTheClient(t *testing.T) {
 	r := newRig(t, 2)
-	r.run("ip", "netns", "exec", r.host, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+	nettest.Run(r.t, "ip", "netns", "exec", r.NetNS, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 	for family, beyond := range []netip.Addr{netip.MustParseAddr("172.31.9.9"), netip.MustParseAddr("fd31::9")} {
-		r.run("ip", "-n", r.host, "route", "add", "prohibit", single(beyond))
+		nettest.Run(r.t, "ip", "-n", r.NetNS, "route", "add", "prohibit", nettest.Single(beyond))
 		for _, c := range []struct {
 			what   string
 			server netip.Addr
 			want   error
 		}{
-			{"another Pod", r.pods[1].addrs[family], syscall.ECONNREFUSED},
-			{"the Pod itself", r.pods[0].addrs[family], syscall.ECONNREFUSED},
+			{"another Pod", r.Pods[1].Addresses[family], syscall.ECONNREFUSED},
+			{"the Pod itself", r.Pods[0].Addresses[family], syscall.ECONNREFUSED},
 			{"a router", beyond, []error{syscall.EHOSTUNREACH, syscall.EACCES}[family]},
 		} {
 			s := r.service(abi.UDP, family)
@@ -45,10 +46,9 @@ func TestErrorsOfTheClientReachTheBackend(t *testing.T) {
 		s := r.service(abi.UDP, family, 1)
 		r.put(s)
 		var backend *net.UDPConn
-		r.within(r.pods[1].ns, func() {
-			var err error
+		nettest.Do(t, r.Pods[1].NetNS, func() (err error) {
 			backend, err = net.ListenUDP([]string{"udp4", "udp6"}[family], &net.UDPAddr{Port: 8080})
-			r.must(err)
+			return err
 		})
 		t.Cleanup(func() { backend.Close() })
 		c, err := r.dial(0, "udp", s.Frontends[0].Address)

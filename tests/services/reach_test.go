@@ -19,10 +19,10 @@ func TestAPodReachesABackendThroughTheService(t *testing.T) {
 		for range 40 {
 			who, saw, err := r.ask(0, network, s.Frontends[0].Address)
 			if err != nil {
-				t.Fatalf("%v\n%s", err, r.ovs.Run("ovs-appctl", "dpctl/dump-flows"))
+				t.Fatalf("%v\n%s", err, r.OVS.Run("ovs-appctl", "dpctl/dump-flows"))
 			}
-			if saw != r.pods[0].addrs[family] {
-				t.Errorf("%s sees the client as %s, want %s", who, saw, r.pods[0].addrs[family])
+			if saw != r.Pods[0].Addresses[family] {
+				t.Errorf("%s sees the client as %s, want %s", who, saw, r.Pods[0].Addresses[family])
 			}
 			answered[who]++
 		}

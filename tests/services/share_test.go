@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/abi"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // Ten backends get equal shares of 100,000 connections, within 5%.
@@ -43,8 +44,8 @@ func (r *rig) shares(protocol abi.Protocol, to netip.AddrPort, n int) map[string
 	r.t.Helper()
 	var share map[string]int
 	for range 8 {
-		for _, p := range r.pods {
-			r.within(p.ns, func() { r.open(protocol, p.addrs[0], to, n/len(r.pods)) })
+		for _, p := range r.Pods {
+			nettest.Do(r.t, p.NetNS, func() error { return r.open(protocol, p.Addresses[0], to, n/len(r.Pods)) })
 		}
 		r.settle()
 		share = r.counted()
@@ -63,10 +64,11 @@ func total(share map[string]int) (n int) {
 }
 
 // open sends the first packets of connections from as many ports.
-func (r *rig) open(protocol abi.Protocol, from netip.Addr, to netip.AddrPort, n int) {
-	r.t.Helper()
+func (r *rig) open(protocol abi.Protocol, from netip.Addr, to netip.AddrPort, n int) error {
 	raw, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_RAW, int(protocol))
-	r.must(err)
+	if err != nil {
+		return err
+	}
 	defer syscall.Close(raw)
 	for i := range n {
 		header := make([]byte, map[abi.Protocol]int{abi.UDP: 8, abi.TCP: 20}[protocol])
@@ -81,11 +83,14 @@ func (r *rig) open(protocol abi.Protocol, from netip.Addr, to netip.AddrPort, n 
 			be.PutUint16(header[4:], 8)
 		}
 		be.PutUint16(header[checksumAt:], checksum(protocol, from, to.Addr(), header))
-		r.must(syscall.Sendto(raw, header, 0, &syscall.SockaddrInet4{Addr: to.Addr().As4()}))
+		if err := syscall.Sendto(raw, header, 0, &syscall.SockaddrInet4{Addr: to.Addr().As4()}); err != nil {
+			return err
+		}
 		if i%200 == 0 {
 			time.Sleep(4 * time.Millisecond) // Open vSwitch reads from a buffer
 		}
 	}
+	return nil
 }
 
 // checksum is that of TCP and UDP over IPv4 (RFC 9293, 3.1).
@@ -109,9 +114,9 @@ var packetCount = regexp.MustCompile(`bucket\d+:packet_count=(\d+)`)
 func (r *rig) counted() map[string]int {
 	r.t.Helper()
 	to := regexp.MustCompile(`nat\(dst=([^)]+)\)`)
-	described := strings.Split(r.ovs.OFCtl("br0", "dump-groups"), "group_id=")
+	described := strings.Split(r.OVS.OFCtl(nettest.Bridge, "dump-groups"), "group_id=")
 	share := map[string]int{}
-	for _, group := range strings.Split(r.ovs.OFCtl("br0", "dump-group-stats"), "group_id=")[1:] {
+	for _, group := range strings.Split(r.OVS.OFCtl(nettest.Bridge, "dump-group-stats"), "group_id=")[1:] {
 		counts := packetCount.FindAllStringSubmatch(group, -1)
 		id, _, _ := strings.Cut(group, ",")
 		for _, d := range described {

@@ -3,9 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -17,11 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netns"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-net/sluice/host/agent"
 	"github.com/sluice-net/sluice/tests/cluster/controlplane"
+	"github.com/sluice-net/sluice/tests/nettest"
 	"github.com/sluice-net/sluice/tests/ovstest"
 )
 
@@ -42,10 +40,7 @@ type node struct {
 // newNode makes a node that is known to the API, without its agent.
 func newNode(t testing.TB, api *controlplane.Server, w writer, name string, more map[string]any) *node {
 	t.Helper()
-	n := &node{t: t, name: name, ns: fmt.Sprintf("sluice-api-%x", rand.Uint32())}
-	run(t, "ip", "netns", "add", n.ns)
-	t.Cleanup(func() { run(t, "ip", "netns", "del", n.ns) })
-	run(t, "ip", "-n", n.ns, "link", "set", "lo", "up")
+	n := &node{t: t, name: name, ns: nettest.Namespace(t, "sluice-api")}
 	n.reach(strings.TrimPrefix(api.URL(), "https://"))
 	ovs := ovstest.Start(t, ovstest.Options{NetNS: n.ns})
 	n.dir = ovs.Dir // its paths are short enough for sockets
@@ -86,13 +81,6 @@ func newNode(t testing.TB, api *controlplane.Server, w writer, name string, more
 
 const nodeManifest = `{apiVersion: v1, kind: Node, metadata: {name: %s},
   spec: {taints: [{key: node.sluice.dev/agent-not-ready, effect: NoSchedule}, {key: other, effect: NoSchedule}]}}`
-
-func run(t testing.TB, args ...string) {
-	t.Helper()
-	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
-	}
-}
 
 func program(t testing.TB, name string) string {
 	t.Helper()
@@ -170,24 +158,10 @@ func (n *node) await(what string, is func(agent.Status) bool) agent.Status {
 func (n *node) reach(address string) {
 	n.t.Helper()
 	var inside net.Listener
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with this function
-		var handle netns.NsHandle
-		if handle, err = netns.GetFromName(n.ns); err != nil {
-			return
-		}
-		defer handle.Close()
-		if err = netns.Set(handle); err == nil {
-			inside, err = net.Listen("tcp", address)
-		}
-	}()
-	<-done
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	nettest.Do(n.t, n.ns, func() (err error) {
+		inside, err = net.Listen("tcp", address)
+		return err
+	})
 	var links sync.WaitGroup
 	links.Go(func() {
 		for {
