@@ -50,8 +50,9 @@ func (j *Judge) Compare(ctx context.Context, o Options) (Result, error) {
 	return j.c.run(ctx)
 }
 
-// Verdicts are Allow, Deny or Reject, before and after, also for a Pod and itself. They are what
-// policy.Evaluate says, found by looking only at rules about the two ends.
+// Verdicts are Allow, Deny or Reject, before and after, also for a Pod and
+// itself. They are what policy.Evaluate says, found by looking only at rules about
+// the two ends.
 func (j *Judge) Verdicts(p policy.Packet) (before, after abi.Action) {
 	from, to := j.place(p.Source), j.place(p.Destination)
 	if p.Source == p.Destination && from.end.kind == Pods && !p.ThroughService {

@@ -70,6 +70,17 @@ type asking struct {
 	l *lab.Lab
 }
 
+// apply puts these objects into the place of those of before.
+func (a asking) apply(objects ...string) {
+	a.t.Helper()
+	if err := a.l.ApplyContent("services.yaml", []byte(strings.Join(objects, "---"))); err != nil {
+		a.t.Fatal(err)
+	}
+	if err := a.l.WaitRealised(a.t.Context()); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
 // each asks from a Pod at 10.96.0.N and fd00:10:96::N with TCP and UDP.
 func (a asking) each(from, service string, n int, check func(*testing.T, lab.Outcome)) {
 	a.t.Helper()
@@ -128,8 +139,8 @@ func TestServicesOnPackets(t *testing.T) {
 		serviceAt("client-local", 4, "selector: {app: client}\ninternalTrafficPolicy: Local"),
 		serviceAt("zone", 5, "selector: {app: web}\ntrafficDistribution: PreferClose"),
 		serviceAt("sticky", 6, "selector: {app: web}\nsessionAffinity: ClientIP"),
-		serviceAt("outer", 7, "selector: {app: web}\ntype: LoadBalancer\nexternalTrafficPolicy: Local\nexternalIPs: [192.0.2.7]\nloadBalancerSourceRanges: [10.1.1.0/24]") +
-			"status: {loadBalancer: {ingress: [{ip: 192.0.2.8}, {ip: 192.0.2.9, ipMode: Proxy}]}}\n",
+		serviceAt("outer", 7, "selector: {app: web}\ntype: LoadBalancer\nexternalTrafficPolicy: Local\nexternalIPs: [192.0.2.7, \"2001:db8:7::7\"]\nloadBalancerSourceRanges: [10.1.1.0/24, \"fd00:10:1:1::/64\"]") +
+			`status: {loadBalancer: {ingress: [{ip: 192.0.2.8}, {ip: 192.0.2.9, ipMode: Proxy}, {ip: "2001:db8:7::8"}, {ip: "2001:db8:7::9", ipMode: Proxy}]}}` + "\n",
 	}, "---")
 	l := start(t, lab.Options{Manifests: []string{write(t, "services.yaml", manifest)}})
 	ask := asking{t, l}
@@ -150,30 +161,34 @@ func TestServicesOnPackets(t *testing.T) {
 			t.Errorf("answered by %v (%s), want one of them", o.Answers, o.Reason)
 		}
 	})
+	some := func(t *testing.T, o lab.Outcome) {
+		if !o.Connected || len(o.Answers) < 2 {
+			t.Errorf("answered by %v (%s)", o.Answers, o.Reason)
+		}
+	}
 	for _, test := range []struct {
-		name, from, address string
-		check               func(*testing.T, lab.Outcome)
+		name, from string
+		address    [2]string
+		check      func(*testing.T, lab.Outcome)
 	}{
 		// "Neither form of traffic policy": what is Local outside is for all here.
-		{"external IP", "shop/d", "192.0.2.7", func(t *testing.T, o lab.Outcome) {
-			if !o.Connected || len(o.Answers) < 2 {
-				t.Errorf("answered by %v (%s)", o.Answers, o.Reason)
-			}
-		}},
-		{"load balancer within its source ranges", "shop/d", "192.0.2.8", func(t *testing.T, o lab.Outcome) {
-			if !o.Connected || len(o.Answers) < 2 {
-				t.Errorf("answered by %v (%s)", o.Answers, o.Reason)
-			}
-		}},
-		{"load balancer outside of them", "shop/a", "192.0.2.8", dropped},
+		{"external IP", "shop/d", [2]string{"192.0.2.7", "2001:db8:7::7"}, some},
+		{"load balancer within its source ranges", "shop/d", [2]string{"192.0.2.8", "2001:db8:7::8"}, some},
+		{"load balancer outside of them", "shop/a", [2]string{"192.0.2.8", "2001:db8:7::8"}, dropped},
 		// It is somebody else's: here the router's, which knows no such network.
-		{"load balancer that is a proxy", "shop/d", "192.0.2.9", func(t *testing.T, o lab.Outcome) {
+		{"load balancer that is a proxy", "shop/d", [2]string{"192.0.2.9", "2001:db8:7::9"}, func(t *testing.T, o lab.Outcome) {
 			if o.Connected || o.Partly {
 				t.Errorf("answered by %v", o.Answers)
 			}
 		}},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.check(t, ask.ask(t, test.from, "outer", test.address, "TCP")) })
+		for _, address := range test.address {
+			for _, protocol := range []string{"TCP", "UDP"} {
+				t.Run(test.name+" by "+protocol+" "+scenario.Family(address), func(t *testing.T) {
+					test.check(t, ask.ask(t, test.from, "outer", address, protocol))
+				})
+			}
+		}
 	}
 }
 
@@ -202,12 +217,7 @@ endpoints:
 		for _, e := range endpoints {
 			text += fmt.Sprintf("- {addresses: [%s]}\n", address[e])
 		}
-		if err := l.ApplyContent("live.yaml", []byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		if err := l.WaitRealised(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		ask.apply(text)
 	}
 	expect := func(what string, check func(*testing.T, lab.Outcome)) {
 		t.Helper()
@@ -226,7 +236,7 @@ endpoints:
 	expect("nobody any more", refused)
 	apply(live, "shop/c")
 	expect("one again", answered("shop/c"))
-	if err := l.Remove("live.yaml"); err != nil {
+	if err := l.Remove("services.yaml"); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.WaitRealised(t.Context()); err != nil {
@@ -237,52 +247,6 @@ endpoints:
 			t.Errorf("answered by %v", o.Answers)
 		}
 	})
-}
-
-// What is somebody else's reaches the host as the Pod sent it: the host plays the
-// other proxy, and counts what it sees.
-func TestServicesOfAnotherProxy(t *testing.T) {
-	ours := serviceAt("theirs", 1, "selector: {app: web}")
-	theirs := strings.Replace(ours, "namespace: shop}", "namespace: shop, labels: {service.kubernetes.io/service-proxy-name: theirs}}", 1)
-	for _, test := range []struct {
-		name     string
-		manifest string
-		options  lab.Options
-		port     uint16
-	}{
-		{"by its label", theirs, lab.Options{}, 80},
-		{"by configuration", ours, lab.Options{WithoutServices: true}, 80},
-		{"a port that the Service has not", ours, lab.Options{}, 81},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			test.options.Manifests = []string{write(t, "services.yaml", servicePods+"---"+test.manifest)}
-			l := start(t, test.options)
-			i := slices.IndexFunc(l.Plan().Pods, func(p lab.PodPlan) bool { return p.Key() == "shop/d" })
-			from := l.Plan().Pods[i].Addresses
-			in(t, l, "west", fmt.Sprintf(`nft -f - <<END
-table inet theirs {
-	counter v4 { }
-	counter v6 { }
-	chain seen {
-		type filter hook prerouting priority -300
-		ip saddr %[1]s ip daddr 10.96.0.1 tcp dport %[3]d counter name v4 reject with tcp reset
-		ip6 saddr %[2]s ip6 daddr fd00:10:96::1 tcp dport %[3]d counter name v6 reject with tcp reset
-	}
-}
-END`, from[0], from[1], test.port))
-			for family, address := range map[string]string{"v4": "10.96.0.1", "v6": "fd00:10:96::1"} {
-				outcome, err := l.Probe(t.Context(), lab.ProbeSpec{
-					From: "shop/d", To: "svc:shop/theirs", Address: netip.MustParseAddr(address), Protocol: "TCP", Port: test.port,
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				refused(t, outcome) // by the host
-				in(t, l, "west", "nft list counter inet theirs "+family+" | grep -Eq 'packets (1[6-9]|[2-9][0-9])'")
-			}
-		})
-	}
 }
 
 // NetworkPolicy never comes between a Pod and itself; ClusterNetworkPolicy does,
@@ -361,6 +325,21 @@ spec: {podSelector: {matchLabels: {app: client}}, policyTypes: [Egress]}
 			if !strings.Contains(string(out), want) {
 				t.Errorf("%v says\n%s\nwithout %q", test.args, out, want)
 			}
+		}
+	}
+}
+
+// says wants the agent of a node to be described so by a command.
+func says(t *testing.T, l *lab.Lab, node string, args []string, want ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), programs(t, false).Ctl, append(args, "--socket", l.Agent(node).AdminSocket())...)
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %v: %s", args, err, out)
+	}
+	for _, want := range want {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%v says\n%s\nwithout %q", args, out, want)
 		}
 	}
 }

@@ -87,9 +87,15 @@ type talk struct {
 
 func (r *rig) dial(i int, network string, to netip.AddrPort) (*talk, error) {
 	r.t.Helper()
+	return r.dialFrom(r.Pods[i].NetNS, network, to)
+}
+
+// dialFrom is dial from any network namespace.
+func (r *rig) dialFrom(ns, network string, to netip.AddrPort) (*talk, error) {
+	r.t.Helper()
 	var c net.Conn
 	var err error
-	nettest.Do(r.t, r.Pods[i].NetNS, func() error {
+	nettest.Do(r.t, ns, func() error {
 		c, err = net.DialTimeout(network, to.String(), patience)
 		return nil // a refusal may be what is asked for
 	})

@@ -13,7 +13,7 @@ import (
 func TestThousandsOfEndpoints(t *testing.T) {
 	r := newRig(t, 2)
 	r.listen(1, 8080)
-	for _, n := range []int{100, 250, 1000, 5000} {
+	for _, n := range []int{10, 100, 250, 1000, 5000} {
 		s := r.service(abi.TCP, 0, 1)
 		s.Backends = append(addresses(n), s.Backends...)
 		r.put(s)
