@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/tests/flowsim"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // The cold compile runs in a process of its own, so that its memory is nobody
@@ -49,8 +50,8 @@ func TestCold(t *testing.T) {
 // cold starts with nothing and ends with all flows of a node handed to its
 // switch, with the real module in its sandbox.
 func cold(tb testing.TB, out *table, c cluster, policies int) {
-	networkPolicyModule(tb)
-	job, err := json.Marshal(coldJob{c.pods, c.spaces, c.apps, c.local, policies, bin(tb)})
+	labtest.Module(tb, "networkpolicy")
+	job, err := json.Marshal(coldJob{c.pods, c.spaces, c.apps, c.local, policies, labtest.Bin(tb)})
 	if err != nil {
 		tb.Fatal(err)
 	}

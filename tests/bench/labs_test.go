@@ -2,60 +2,19 @@ package bench
 
 import (
 	"fmt"
-	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
-
-// bin is where `make build` put the programs: ../../bin, or where SLUICE_BIN says.
-func bin(tb testing.TB) string {
-	tb.Helper()
-	dir := os.Getenv("SLUICE_BIN")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "bin")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return dir
-}
-
-// networkPolicyModule is the file of the module, as built.
-func networkPolicyModule(tb testing.TB) string {
-	tb.Helper()
-	file := filepath.Join(bin(tb), "modules", "networkpolicy.wasm")
-	if _, err := os.Stat(file); err != nil {
-		tb.Fatalf("run `make build` first: %v", err)
-	}
-	return file
-}
 
 // startLab starts a lab that ends with the measurement.
 func startLab(tb testing.TB, options lab.Options, manifests string) *lab.Lab {
 	tb.Helper()
-	if os.Geteuid() != 0 {
-		tb.Fatal("needs root: it makes network namespaces")
-	}
-	file := filepath.Join(tb.TempDir(), "lab.yaml")
-	if err := os.WriteFile(file, []byte(manifests), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	options.Manifests, options.Binaries = []string{file}, lab.PathsIn(bin(tb))
-	l, err := lab.Start(tb.Context(), options)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return l
+	options.Manifests = []string{labtest.File(tb, "lab.yaml", manifests)}
+	options.Progress = func(string) {} // a table of figures is what is printed
+	return labtest.Start(tb, options)
 }
 
 // labPods are Pods "shop/pod-000", ... of ten applications, on one node. The
@@ -112,16 +71,4 @@ func flowsWritten(tb testing.TB, l *lab.Lab) uint64 {
 		tb.Fatal(err)
 	}
 	return status.Flows.Written
-}
-
-// addressOf is the IPv4 address of a Pod.
-func addressOf(tb testing.TB, l *lab.Lab, pod string) netip.Addr {
-	tb.Helper()
-	for _, p := range l.Plan().Pods {
-		if p.Key() == pod {
-			return p.Addresses[0]
-		}
-	}
-	tb.Fatalf("the lab has no Pod %s", pod)
-	return netip.Addr{}
 }

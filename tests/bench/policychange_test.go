@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-net/sluice/abi"
 	of "github.com/sluice-net/sluice/host/openflow"
+	"github.com/sluice-net/sluice/tests/labtest"
 	"github.com/sluice-net/sluice/tests/ovstest"
 )
 
@@ -31,7 +32,7 @@ func TestPolicyChange(t *testing.T) {
 // The peer is the least that it can take: as many flow-mods in a bundle, and the
 // barrier, and nothing else.
 func policyChange(tb testing.TB, out *table, size policyChangeSize) {
-	networkPolicyModule(tb)
+	labtest.Module(tb, "networkpolicy")
 	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
 	defer cancel()
 	ovs := ovstest.Start(tb, ovstest.Options{})
@@ -42,7 +43,7 @@ func policyChange(tb testing.TB, out *table, size policyChangeSize) {
 	defer conn.Close()
 	c := size.cluster
 	n := newNode(tb, conn)
-	s, err := supervise(n, bin(tb))
+	s, err := supervise(n, labtest.Bin(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 type reloadSize struct{ policies, reloads int }
@@ -26,7 +27,7 @@ func TestReload(t *testing.T) {
 // datagrams a second run between two Pods that a policy lets meet.
 func reload(tb testing.TB, out *table, size reloadSize) {
 	ctx := tb.Context()
-	original := networkPolicyModule(tb)
+	original := labtest.Module(tb, "networkpolicy")
 	content, err := os.ReadFile(original)
 	if err != nil {
 		tb.Fatal(err)

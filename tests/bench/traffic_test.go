@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 type trafficSize struct {
@@ -85,7 +86,7 @@ func traffic(tb testing.TB, out *table, size trafficSize) {
 			for range size.rounds {
 				for i, l := range labs {
 					before, begin := switchTime(tb, l), time.Now()
-					figure := gauge.measure(link{l, path.from, path.to, addressOf(tb, l, path.to)}, tb, size.lasts)
+					figure := gauge.measure(link{l, path.from, path.to, labtest.Address(tb, l, path.to, false)}, tb, size.lasts)
 					seen[i] = append(seen[i], figure)
 					costs[i] = append(costs[i], float64(switchTime(tb, l)-before)/(figure*time.Since(begin).Seconds()))
 				}

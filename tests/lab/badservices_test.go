@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // TestBadServices: what is wrong with a Service or an EndpointSlice is said of that
 // object and field, what was in force of it stays, and all the rest works.
 func TestBadServices(t *testing.T) {
 	t.Parallel()
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", servicePods)}})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", servicePods)}})
 	addresses := map[string][]netip.Addr{}
 	for _, p := range l.Plan().Pods {
 		addresses[p.Key()] = p.Addresses
@@ -79,7 +80,7 @@ func TestBadServices(t *testing.T) {
 // what it has of its own, and takes over when the first one goes.
 func TestServicesThatClaimOneAddress(t *testing.T) {
 	t.Parallel()
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", servicePods)}})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", servicePods)}})
 	addresses := map[string][]netip.Addr{}
 	for _, p := range l.Plan().Pods {
 		addresses[p.Key()] = p.Addresses

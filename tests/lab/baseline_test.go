@@ -2,12 +2,12 @@ package lab
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 const twoNodes = `
@@ -41,21 +41,12 @@ spec:
 status: {podIPs: [{ip: 10.77.0.9}, {ip: "fd77::9"}]}
 `
 
-func write(t *testing.T, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // With the primary CNI alone, everybody reaches everybody in both families,
 // with their own addresses.
 func TestPrimaryAloneConnectsEverybody(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes)}, PolicyFree: true})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}, PolicyFree: true})
 	up := time.Since(begin)
 	matrix, err := l.Run(t.Context())
 	if err != nil {

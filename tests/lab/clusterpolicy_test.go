@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // clusterPolicies are about the Pods a and b (node east), c and d (node west) of
@@ -51,10 +52,10 @@ spec:
 // Two modules decide together: Admin tier, NetworkPolicy, Baseline tier, with
 // Pass between them (SEMANTICS 31), on packets as in the model.
 func TestSemantics31ClusterNetworkPolicyOnPackets(t *testing.T) {
-	binaries := programs(t, false)
+	binaries := labtest.Programs(t, false)
 	module := filepath.Join(filepath.Dir(binaries.Agent), "modules", "clusternetworkpolicy.wasm")
-	manifest := write(t, "cluster.yaml", labelled(twoNodes)+"---"+clusterPolicies)
-	l := start(t, lab.Options{Manifests: []string{manifest}, Modules: []string{module, lab.BuiltinModule}})
+	manifest := labtest.File(t, "cluster.yaml", labelled(twoNodes)+"---"+clusterPolicies)
+	l := labtest.Start(t, lab.Options{Manifests: []string{manifest}, Modules: []string{module, lab.BuiltinModule}})
 	matrix, err := l.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)

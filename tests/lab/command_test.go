@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // run runs `lab` with arguments.
@@ -25,9 +26,9 @@ func run(ctx context.Context, args ...string) (stdout, stderr string, err error)
 }
 
 func TestCommandExitCodes(t *testing.T) {
-	paths := programs(t, true)
+	paths := labtest.Programs(t, true)
 	bin := filepath.Dir(paths.PluginDir)
-	good := write(t, "pods.yaml", twoNodes)
+	good := labtest.File(t, "pods.yaml", twoNodes)
 	tests := []struct {
 		name string
 		args []string
@@ -35,7 +36,7 @@ func TestCommandExitCodes(t *testing.T) {
 		want string
 	}{
 		{"unreadable manifests", []string{"--manifests", "/nowhere", "--bin-dir", bin}, lab.ExitOther, "/nowhere"},
-		{"a Pod that is none", []string{"--manifests", write(t, "bad.yaml", "apiVersion: v1\nkind: Pod\nspec: 7\n"), "--bin-dir", bin}, lab.ExitOther, "document 1"},
+		{"a Pod that is none", []string{"--manifests", labtest.File(t, "bad.yaml", "apiVersion: v1\nkind: Pod\nspec: 7\n"), "--bin-dir", bin}, lab.ExitOther, "document 1"},
 		{"an unknown output", []string{"--manifests", good, "-o", "xml", "--bin-dir", bin}, lab.ExitOther, "xml"},
 		{"a port that is none", []string{"--manifests", good, "--listen", "x", "--bin-dir", bin}, lab.ExitOther, "no port number"},
 		{"no programs", []string{"--manifests", good, "--bin-dir", "/nowhere"}, lab.ExitNotBuilt, "make build"},
@@ -61,8 +62,8 @@ func TestCommandExitCodes(t *testing.T) {
 
 func TestCommandPrintsTheMatrix(t *testing.T) {
 	t.Parallel()
-	bin := filepath.Dir(programs(t, true).PluginDir)
-	good := write(t, "pods.yaml", twoNodes)
+	bin := filepath.Dir(labtest.Programs(t, true).PluginDir)
+	good := labtest.File(t, "pods.yaml", twoNodes)
 	stdout, stderr, err := run(t.Context(), "run", "--manifests", good, "--without-sluice", "--probe", "-o", "json", "--listen", "443", "--bin-dir", bin)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func TestCommandPrintsTheMatrix(t *testing.T) {
 // well.
 func TestCommandKeeps(t *testing.T) {
 	t.Parallel()
-	bin := filepath.Dir(programs(t, true).PluginDir)
+	bin := filepath.Dir(labtest.Programs(t, true).PluginDir)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	told := make(chan string, 1)
@@ -110,7 +111,7 @@ func TestCommandKeeps(t *testing.T) {
 			}
 		}
 	}))
-	command.SetArgs([]string{"run", "--manifests", write(t, "pods.yaml", twoNodes), "--without-sluice", "--keep", "--bin-dir", bin})
+	command.SetArgs([]string{"run", "--manifests", labtest.File(t, "pods.yaml", twoNodes), "--without-sluice", "--keep", "--bin-dir", bin})
 	ended := make(chan error, 1)
 	go func() { ended <- command.ExecuteContext(ctx) }()
 	select {

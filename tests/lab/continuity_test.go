@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 const allowFromWeb = `
@@ -77,7 +78,7 @@ func continuityLab(t *testing.T, modules ...string) *lab.Lab {
 // settled builds the lab that continuityLab describes, with other options.
 func settled(t *testing.T, options lab.Options) *lab.Lab {
 	t.Helper()
-	options.Manifests = []string{write(t, "pods.yaml", twoNodes+"---"+allowFromWeb+`
+	options.Manifests = []string{labtest.File(t, "pods.yaml", twoNodes+"---"+allowFromWeb+`
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -86,7 +87,7 @@ spec:
   podSelector: {}
   ingress: [{from: [{ipBlock: {cidr: "2001:db8::/32"}}]}]
 `)}
-	l := start(t, options)
+	l := labtest.Start(t, options)
 	if err := l.ApplyPolicies(); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func TestAgentKilledUnderTraffic(t *testing.T) {
 // Another version of the module with the same logic takes over without a packet
 // lost or a flow written.
 func TestModuleSwappedUnderTraffic(t *testing.T) {
-	bin := filepath.Dir(programs(t, false).Agent)
+	bin := filepath.Dir(labtest.Programs(t, false).Agent)
 	module := filepath.Join(bin, "modules", "networkpolicy.wasm")
 	content, err := os.ReadFile(module)
 	if err != nil {
@@ -151,7 +152,7 @@ func TestModuleSwappedUnderTraffic(t *testing.T) {
 	}
 	// A custom section (WebAssembly core specification, 5.5.3) changes the file
 	// and not the program.
-	next := write(t, "next.wasm", string(append(content, 0, 5, 4, 'n', 'o', 't', 'e')))
+	next := labtest.File(t, "next.wasm", string(append(content, 0, 5, 4, 'n', 'o', 't', 'e')))
 	l := continuityLab(t, module)
 	written := flowsWritten(t, l)
 	all := streams(t, l)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // morePods are beside servicePods: one that is not ready, and one on the network of
@@ -70,8 +71,8 @@ func TestEndpointsOnPackets(t *testing.T) {
 		{name: "on-the-host", spec: "selector: {app: host}", d: host, a: host},
 		{name: "outside", slices: [][]string{{lab.External}}, d: external, a: external},
 	}
-	l := start(t, lab.Options{
-		Manifests: []string{write(t, "pods.yaml", servicePods+"---"+morePods)}, Listen: []lab.Port{{Protocol: "TCP", Number: 8080}, {Protocol: "UDP", Number: 8080}},
+	l := labtest.Start(t, lab.Options{
+		Manifests: []string{labtest.File(t, "pods.yaml", servicePods+"---"+morePods)}, Listen: []lab.Port{{Protocol: "TCP", Number: 8080}, {Protocol: "UDP", Number: 8080}},
 	})
 	addresses := map[string][]netip.Addr{lab.External: l.Plan().External}
 	for _, p := range l.Plan().Pods {

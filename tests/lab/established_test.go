@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // allowOnlyFromB lets shop/b alone reach shop/a and shop/c, in place of
@@ -23,7 +24,7 @@ spec:
 // established is a lab with named Pods and the policy that allows all of them.
 func established(t *testing.T) *lab.Lab {
 	t.Helper()
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", labelled(twoNodes))}})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", labelled(twoNodes))}})
 	if err := l.WaitRealised(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 	"github.com/sluice-net/sluice/tests/modules"
 )
 
@@ -21,7 +22,7 @@ const answerWithin = time.Second
 // a node with policies in force: the agent answers throughout and says what was
 // wrong, and not one flow changes.
 func TestHostileModulesChangeNothing(t *testing.T) {
-	bin := filepath.Dir(programs(t, false).Agent)
+	bin := filepath.Dir(labtest.Programs(t, false).Agent)
 	good := filepath.Join(bin, "modules", "networkpolicy.wasm")
 	l := continuityLab(t, good)
 	before := map[string]string{"east": flows(t, l, "east"), "west": flows(t, l, "west")}
@@ -36,7 +37,7 @@ func TestHostileModulesChangeNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			newest := status.Modules[0].Newest
-			if _, err := l.ReplaceModule("networkpolicy", write(t, "hostile.wasm", string(hostile(t, name)))); err != nil {
+			if _, err := l.ReplaceModule("networkpolicy", labtest.File(t, "hostile.wasm", string(hostile(t, name)))); err != nil {
 				t.Fatal(err)
 			}
 			line := refusal(t, l, "east", newest+1)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // The tests of this file run again in a process with a network namespace of its
@@ -30,7 +31,7 @@ func private(t *testing.T) bool {
 	if os.Getenv(inPrivate) != "" {
 		return true
 	}
-	programs(t, true)
+	labtest.Programs(t, true)
 	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	command.Env = append(os.Environ(), inPrivate+"=1")
 	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
@@ -127,7 +128,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	for name, policyFree := range modes {
 		t.Run(name, func(t *testing.T) {
 			dir := shortDir(t)
-			l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes)}, PolicyFree: policyFree, Dir: dir})
+			l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}, PolicyFree: policyFree, Dir: dir})
 			running := traces(t, dir)
 			for _, want := range []string{"mount ", dir} {
 				if !slices.ContainsFunc(running, func(s string) bool { return strings.HasPrefix(s, want) }) {
@@ -160,8 +161,8 @@ func TestNothingIsLeftAfterCancel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := shortDir(t)
 			options := lab.Options{
-				Manifests: []string{write(t, "pods.yaml", twoNodes)}, PolicyFree: policyFree, Dir: dir,
-				Binaries: programs(t, policyFree),
+				Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}, PolicyFree: policyFree, Dir: dir,
+				Binaries: labtest.Programs(t, policyFree),
 			}
 			begin := time.Now()
 			l, err := lab.Start(t.Context(), options)
@@ -202,8 +203,8 @@ func TestNothingIsLeftAfterCancel(t *testing.T) {
 func TestKilledLabIsSweptUp(t *testing.T) {
 	if os.Getenv(inPrivate) == "victim" {
 		options := lab.Options{
-			Manifests: []string{write(t, "pods.yaml", twoNodes)}, Dir: os.Getenv("SLUICE_TEST_DIR"),
-			PolicyFree: os.Getenv("SLUICE_TEST_FREE") != "", Binaries: programs(t, os.Getenv("SLUICE_TEST_FREE") != ""),
+			Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}, Dir: os.Getenv("SLUICE_TEST_DIR"),
+			PolicyFree: os.Getenv("SLUICE_TEST_FREE") != "", Binaries: labtest.Programs(t, os.Getenv("SLUICE_TEST_FREE") != ""),
 		}
 		l, err := lab.Start(t.Context(), options)
 		if err != nil {
@@ -215,7 +216,7 @@ func TestKilledLabIsSweptUp(t *testing.T) {
 	}
 	for name, policyFree := range modes {
 		t.Run(name, func(t *testing.T) {
-			programs(t, policyFree)
+			labtest.Programs(t, policyFree)
 			dir := shortDir(t)
 			victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledLabIsSweptUp$", "-test.v")
 			// What it makes for itself, it has no time to remove.
@@ -249,7 +250,7 @@ func TestKilledLabIsSweptUp(t *testing.T) {
 			if err := os.Chtimes(remains[0], old, old); err != nil {
 				t.Fatal(err)
 			}
-			l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes)}, PolicyFree: true, Dir: dir})
+			l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}, PolicyFree: true, Dir: dir})
 			if _, err := os.Stat(remains[0]); !os.IsNotExist(err) {
 				t.Errorf("the next lab leaves %s where it was: %v", remains[0], err)
 			}

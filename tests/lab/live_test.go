@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 const denyAll = `
@@ -17,7 +18,7 @@ spec: {podSelector: {}, policyTypes: [Ingress]}
 // Policies come, are broken, and go while the lab runs: what is broken is named
 // and changes nothing, and the last one that goes opens everything again.
 func TestPoliciesComeAndGo(t *testing.T) {
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes)}})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}})
 	baseline, err := l.MeasureBaseline(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // Pods leave the bridge and come back, and at last Sluice leaves the node, by
@@ -14,7 +16,7 @@ func TestMoveByCommand(t *testing.T) {
 	sluicectl := func(args ...string) string {
 		t.Helper()
 		args = append(args, "--socket", l.Agent("east").AdminSocket())
-		out, err := exec.CommandContext(t.Context(), programs(t, false).Ctl, args...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), labtest.Programs(t, false).Ctl, args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("sluicectl %v: %v: %s", args, err, out)
 		}
@@ -69,7 +71,7 @@ func TestMoveByCommand(t *testing.T) {
 			t.Errorf("%s: %v", name, report)
 		}
 	}
-	if out, err := exec.CommandContext(t.Context(), programs(t, false).Ctl, "eject", "shop/none", "--socket", l.Agent("west").AdminSocket()).CombinedOutput(); err == nil ||
+	if out, err := exec.CommandContext(t.Context(), labtest.Programs(t, false).Ctl, "eject", "shop/none", "--socket", l.Agent("west").AdminSocket()).CombinedOutput(); err == nil ||
 		!strings.Contains(string(out), "shop/none") {
 		t.Errorf("ejecting a Pod that is not there: %v: %s", err, out)
 	}

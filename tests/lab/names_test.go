@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/sluice-net/sluice/host/agent"
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 const namesPolicies = `
@@ -249,9 +249,9 @@ func namesKnown(t *testing.T, l *lab.Lab) int64 {
 // the name server's answer, over UDP and TCP, and nothing else.
 func TestNamesOnPackets(t *testing.T) {
 	t.Parallel()
-	module := filepath.Join(filepath.Dir(programs(t, false).Agent), "modules", "fqdn.wasm")
-	l := start(t, lab.Options{
-		Manifests: []string{write(t, "names.yaml", labelled(twoNodes)+"---"+namesPolicies)},
+	module := labtest.Module(t, "fqdn")
+	l := labtest.Start(t, lab.Options{
+		Manifests: []string{labtest.File(t, "names.yaml", labelled(twoNodes)+"---"+namesPolicies)},
 		Modules:   []string{lab.BuiltinModule, module}, NameServers: []string{nameServerAddr}, NameGrace: 1,
 	})
 	if err := l.ApplyPolicies(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // What is somebody else's reaches the host as the Pod sent it: the host plays the
@@ -52,8 +53,8 @@ spec: {type: ExternalName, externalName: example.org, ports: [{port: 80}], %s}
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.options.Manifests = []string{write(t, "services.yaml", servicePods+"---"+test.service)}
-			l := start(t, test.options)
+			test.options.Manifests = []string{labtest.File(t, "services.yaml", servicePods+"---"+test.service)}
+			l := labtest.Start(t, test.options)
 			if test.at[0] == "" {
 				node, _ := l.Plan().Node("west")
 				test.at = [2]string{node.Addresses[0].String(), node.Addresses[1].String()}

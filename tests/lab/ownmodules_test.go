@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // What the modules in C, Rust and AssemblyScript say, on packets between the
@@ -47,7 +48,7 @@ spec: {podLabels: {name: c}, direction: Egress, action: Deny, windows: [{days: [
 }
 
 func TestOwnModulesOnPackets(t *testing.T) {
-	binaries := programs(t, false)
+	binaries := labtest.Programs(t, false)
 	for name, c := range ownModules {
 		t.Run(name, func(t *testing.T) {
 			module := filepath.Join(filepath.Dir(binaries.Agent), "modules", name+".wasm")
@@ -55,7 +56,7 @@ func TestOwnModulesOnPackets(t *testing.T) {
 				t.Skipf("%s was not built: see what `make modules` says", module)
 			}
 			pods := strings.Replace(labelled(twoNodes), "labels: {name: a}", `labels: {name: a, policy.sluice.dev/quarantine: "true"}`, 1)
-			l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", pods)}, Modules: []string{module}})
+			l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", pods)}, Modules: []string{module}})
 			var outside []string
 			for _, a := range l.Plan().External {
 				outside = append(outside, `"`+a.String()+`"`)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-net/sluice/host/lab"
 	"github.com/sluice-net/sluice/host/scenario"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // in runs a shell line in a namespace of the lab.
@@ -25,7 +26,7 @@ func in(t *testing.T, l *lab.Lab, where, line string) {
 // everything else connects.
 func TestProbesSeeWhatAFirewallDoes(t *testing.T) {
 	t.Parallel()
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes)}, PolicyFree: true})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}, PolicyFree: true})
 	address := make(map[string]string)
 	for _, pod := range l.Plan().Pods {
 		address[pod.Key()] = pod.Addresses[0].String()
@@ -84,7 +85,7 @@ END`)
 
 func TestProbeNeedsKnownEnds(t *testing.T) {
 	t.Parallel()
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes)}, PolicyFree: true})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}, PolicyFree: true})
 	spec := l.Probes()[0]
 	for _, from := range []string{"shop/none", "host", "host:none", ""} {
 		spec.From = from

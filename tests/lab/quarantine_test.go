@@ -2,10 +2,10 @@ package lab
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // Who examines Pods that were cut off, and the Pods of twoNodes.
@@ -23,12 +23,12 @@ spec:
 // that stands comes through any more, in either direction; who examines the Pod
 // does not notice. When the label is taken away, all goes on.
 func TestQuarantineOfALivePod(t *testing.T) {
-	module := filepath.Join(filepath.Dir(programs(t, false).Agent), "modules", "quarantine.wasm")
+	module := labtest.Module(t, "quarantine")
 	if _, err := os.Stat(module); err != nil {
 		t.Skipf("%v: see what `make modules` says", err)
 	}
-	l := start(t, lab.Options{
-		Manifests:      []string{write(t, "pods.yaml", labelled(twoNodes)+examiners)},
+	l := labtest.Start(t, lab.Options{
+		Manifests:      []string{labtest.File(t, "pods.yaml", labelled(twoNodes)+examiners)},
 		Modules:        []string{module, lab.BuiltinModule},
 		ModuleSettings: map[string]lab.ModuleSettings{"quarantine": {Config: map[string]any{"forensics": []string{"forensics"}}}},
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-net/sluice/host/lab"
 	"github.com/sluice-net/sluice/host/observe"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // repairLimit is how long what somebody changed by hand may stay so.
@@ -18,7 +19,7 @@ const repairLimit = 10 * time.Second
 // What is deleted by hand is back within ten seconds, is counted, and packets
 // flow again.
 func TestWhatIsDeletedByHandComesBack(t *testing.T) {
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes)}})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}})
 	if err := l.WaitRealised(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -12,22 +12,23 @@ import (
 	"github.com/sluice-net/sluice/abi/binary"
 	"github.com/sluice-net/sluice/host/agent"
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 	"github.com/sluice-net/sluice/tests/modules"
 )
 
 // A shadow says what enforcing it would do to packets, and does nothing to them.
 func TestShadowForetellsPackets(t *testing.T) {
-	binaries := programs(t, false)
+	binaries := labtest.Programs(t, false)
 	module := filepath.Join(filepath.Dir(binaries.Agent), "modules", "clusternetworkpolicy.wasm")
-	manifest := write(t, "cluster.yaml", labelled(twoNodes)+"---"+clusterPolicies)
+	manifest := labtest.File(t, "cluster.yaml", labelled(twoNodes)+"---"+clusterPolicies)
 	options := lab.Options{Manifests: []string{manifest}, Modules: []string{module, lab.BuiltinModule}}
-	enforced, err := start(t, options).Run(t.Context())
+	enforced, err := labtest.Start(t, options).Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	options.ModuleSettings = map[string]lab.ModuleSettings{"clusternetworkpolicy": {Mode: "Shadow"}}
-	l := start(t, options)
+	l := labtest.Start(t, options)
 	shadowed, err := l.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func moduleStatus(t *testing.T, l *lab.Lab, node, module string, is func(agent.M
 // A generation that would change more than the operator expects is kept out, and
 // nothing about packets or flows changes; accepted, it takes over.
 func TestRolloutKeepsOutUnderTraffic(t *testing.T) {
-	module := filepath.Join(filepath.Dir(programs(t, false).Agent), "modules", "networkpolicy.wasm")
+	module := labtest.Module(t, "networkpolicy")
 	l := settled(t, lab.Options{Modules: []string{module}, ModuleSettings: map[string]lab.ModuleSettings{
 		"networkpolicy": {Rollout: map[string]int{"maxNewAllows": 0, "maxNewDenies": 0}},
 	}})
@@ -132,7 +133,7 @@ func TestRolloutKeepsOutUnderTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.ReplaceModule("networkpolicy", write(t, "open.wasm", string(open))); err != nil {
+	if _, err := l.ReplaceModule("networkpolicy", labtest.File(t, "open.wasm", string(open))); err != nil {
 		t.Fatal(err)
 	}
 	var digest string
@@ -157,7 +158,7 @@ func TestRolloutKeepsOutUnderTraffic(t *testing.T) {
 
 // A generation that fails after it took over is taken back without a packet lost.
 func TestReturnUnderTraffic(t *testing.T) {
-	module := filepath.Join(filepath.Dir(programs(t, false).Agent), "modules", "networkpolicy.wasm")
+	module := labtest.Module(t, "networkpolicy")
 	l := continuityLab(t, module)
 	before := flows(t, l, "east")
 	good := moduleStatus(t, l, "east", "networkpolicy", func(agent.ModuleStatus) bool { return true }).Digest
@@ -218,14 +219,14 @@ func lateFault(t *testing.T, good string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return write(t, "latefault.wasm", string(whole))
+	return labtest.File(t, "latefault.wasm", string(whole))
 }
 
 // ctl runs sluicectl against the agent of node east.
 func ctl(t *testing.T, l *lab.Lab, args ...string) string {
 	t.Helper()
 	args = append(args, "--socket", l.Agent("east").AdminSocket())
-	out, err := exec.Command(programs(t, false).Ctl, args...).CombinedOutput()
+	out, err := exec.Command(labtest.Programs(t, false).Ctl, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("sluicectl %v: %v\n%s", args, err, out)
 	}

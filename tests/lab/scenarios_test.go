@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // Each folder of testdata is a scenario: a few Pods and policies, and what a
@@ -25,7 +26,7 @@ func TestScenarios(t *testing.T) {
 	if len(folders) < 36 {
 		t.Fatalf("%d scenarios in testdata, there should be 36 at least", len(folders))
 	}
-	binaries := programs(t, false)
+	binaries := labtest.Programs(t, false)
 	for _, folder := range folders {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
 			t.Parallel()
@@ -40,7 +41,7 @@ func TestScenarios(t *testing.T) {
 func packets(t *testing.T, binaries lab.Paths, folder string) *lab.Matrix {
 	t.Helper()
 	begin := time.Now()
-	l := start(t, lab.Options{Manifests: []string{folder}, Binaries: binaries})
+	l := labtest.Start(t, lab.Options{Manifests: []string{folder}, Binaries: binaries})
 	up := time.Since(begin)
 	matrix, err := l.Run(t.Context())
 	if err != nil {
@@ -194,7 +195,7 @@ func TestScenariosConnectWithoutSluice(t *testing.T) {
 	for _, folder := range folders {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
 			t.Parallel()
-			l := start(t, lab.Options{Manifests: []string{folder}, PolicyFree: true})
+			l := labtest.Start(t, lab.Options{Manifests: []string{folder}, PolicyFree: true})
 			matrix, err := l.Run(t.Context())
 			if err != nil {
 				t.Fatal(err)

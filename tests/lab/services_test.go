@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-net/sluice/host/lab"
 	"github.com/sluice-net/sluice/host/scenario"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // Pods a and b on node east, c on node west, each listening on 8080 with both
@@ -142,7 +143,7 @@ func TestServicesOnPackets(t *testing.T) {
 		serviceAt("outer", 7, "selector: {app: web}\ntype: LoadBalancer\nexternalTrafficPolicy: Local\nexternalIPs: [192.0.2.7, \"2001:db8:7::7\"]\nloadBalancerSourceRanges: [10.1.1.0/24, \"fd00:10:1:1::/64\"]") +
 			`status: {loadBalancer: {ingress: [{ip: 192.0.2.8}, {ip: 192.0.2.9, ipMode: Proxy}, {ip: "2001:db8:7::8"}, {ip: "2001:db8:7::9", ipMode: Proxy}]}}` + "\n",
 	}, "---")
-	l := start(t, lab.Options{Manifests: []string{write(t, "services.yaml", manifest)}})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "services.yaml", manifest)}})
 	ask := asking{t, l}
 	ask.each("shop/d", "plain", 1, func(t *testing.T, o lab.Outcome) {
 		// Sixteen connections may miss one of three.
@@ -195,7 +196,7 @@ func TestServicesOnPackets(t *testing.T) {
 // Endpoints come and go while Pods ask.
 func TestServicesComeAndGo(t *testing.T) {
 	t.Parallel()
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", servicePods)}})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", servicePods)}})
 	ask := asking{t, l}
 	address := map[string]netip.Addr{}
 	for _, p := range l.Plan().Pods {
@@ -266,11 +267,11 @@ spec:
     action: Deny
     to: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: client}}}}]
 `
-	binaries := programs(t, false)
+	binaries := labtest.Programs(t, false)
 	module := filepath.Join(filepath.Dir(binaries.Agent), "modules", "clusternetworkpolicy.wasm")
 	pods := strings.Replace(servicePods, "nodeName: west, containers: [{name: main}]", "nodeName: west, containers: [{name: main, ports: [{containerPort: 8080}, {containerPort: 8080, protocol: UDP}]}]", 1)
-	manifest := write(t, "self.yaml", pods+"---"+serviceAt("self", 1, "selector: {app: client}")+"---"+serviceAt("web", 2, "selector: {app: web}")+"---"+policy)
-	l := start(t, lab.Options{Manifests: []string{manifest}, Modules: []string{module, lab.BuiltinModule}})
+	manifest := labtest.File(t, "self.yaml", pods+"---"+serviceAt("self", 1, "selector: {app: client}")+"---"+serviceAt("web", 2, "selector: {app: web}")+"---"+policy)
+	l := labtest.Start(t, lab.Options{Manifests: []string{manifest}, Modules: []string{module, lab.BuiltinModule}})
 	ask := asking{t, l}
 	ask.each("shop/d", "self", 1, answered("shop/d"))
 	if err := l.ApplyPolicies(); err != nil {
@@ -290,20 +291,20 @@ spec:
 // What the commands say agrees with the packets of the tests above.
 func TestServicesInWords(t *testing.T) {
 	t.Parallel()
-	manifest := write(t, "services.yaml", servicePods+"---"+serviceAt("local", 3, "selector: {app: web}\ninternalTrafficPolicy: Local")+"---"+serviceAt("empty", 2, "selector: {app: nobody}")+`---
+	manifest := labtest.File(t, "services.yaml", servicePods+"---"+serviceAt("local", 3, "selector: {app: web}\ninternalTrafficPolicy: Local")+"---"+serviceAt("empty", 2, "selector: {app: nobody}")+`---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: client, namespace: shop}
 spec: {podSelector: {matchLabels: {app: client}}, policyTypes: [Egress]}
 `)
-	l := start(t, lab.Options{Manifests: []string{manifest}})
+	l := labtest.Start(t, lab.Options{Manifests: []string{manifest}})
 	if err := l.ApplyPolicies(); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.WaitRealised(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ctl := programs(t, false).Ctl
+	ctl := labtest.Programs(t, false).Ctl
 	for _, test := range []struct {
 		args []string
 		exit int
@@ -332,7 +333,7 @@ spec: {podSelector: {matchLabels: {app: client}}, policyTypes: [Egress]}
 // says wants the agent of a node to be described so by a command.
 func says(t *testing.T, l *lab.Lab, node string, args []string, want ...string) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), programs(t, false).Ctl, append(args, "--socket", l.Agent(node).AdminSocket())...)
+	command := exec.CommandContext(t.Context(), labtest.Programs(t, false).Ctl, append(args, "--socket", l.Agent(node).AdminSocket())...)
 	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v: %v: %s", args, err, out)

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // Streams count what they lose: nothing on a quiet network, and what is sent
 // while the listener's Pod is unplugged.
 func TestStreamsCountLosses(t *testing.T) {
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes)}, PolicyFree: true})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}, PolicyFree: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 
@@ -72,7 +73,7 @@ func TestStreamsCountLosses(t *testing.T) {
 
 func TestStreamNeedsAListener(t *testing.T) {
 	t.Parallel()
-	l := start(t, lab.Options{Manifests: []string{write(t, "pods.yaml", twoNodes)}, PolicyFree: true})
+	l := labtest.Start(t, lab.Options{Manifests: []string{labtest.File(t, "pods.yaml", twoNodes)}, PolicyFree: true})
 	for _, spec := range []lab.StreamSpec{
 		{From: "shop/a", To: "shop/b"},
 		{From: "shop/a", To: "shop/c", Port: 54},

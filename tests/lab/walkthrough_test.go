@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // TestWalkThrough executes the commands of sdk/README.md, one block after the
 // other in one shell, in a home of its own. Making the programs is left out: it
 // has been done.
 func TestWalkThrough(t *testing.T) {
-	binaries := programs(t, false)
+	binaries := labtest.Programs(t, false)
 	for _, program := range []string{"clang", "wasm-ld", "cc"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is missing; get it with: make deps", program)

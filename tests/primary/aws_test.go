@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // awsNode writes the rules of aws-node on node east, as they are for a VPC that
@@ -45,7 +46,7 @@ const nodePort = 30080
 func kubeProxy(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	in(t, l, east, "iptables-nft", "-t", "nat", "-I", "PREROUTING", "-d", l.Plan().Nodes[0].Addresses[0].String(), "-p", "tcp",
-		"--dport", strconv.Itoa(nodePort), "-j", "DNAT", "--to-destination", addressOf(t, l, podB, false)+":80")
+		"--dport", strconv.Itoa(nodePort), "-j", "DNAT", "--to-destination", labtest.Address(t, l, podB, false).String()+":80")
 }
 
 // watch counts, in node east, what leaves by each of its interfaces.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // A port of the node that leads to a Pod is reached from the node's loopback
@@ -17,7 +18,7 @@ func TestHostPortOnTheLoopback(t *testing.T) {
 		t.Run(layout, func(t *testing.T) {
 			t.Parallel()
 			l := start(t, lab.Options{Primary: layout, Later: true})
-			pod := addressOf(t, l, podA, false)
+			pod := labtest.Address(t, l, podA, false).String()
 			device := strings.Fields(in(t, l, east, "ip", "route", "show", pod))[2]
 			setting := func(name string) string {
 				return strings.TrimSpace(in(t, l, east, "sysctl", "-n", "net.ipv4.conf."+name+".route_localnet"))
@@ -44,7 +45,7 @@ func TestHostPortOnTheLoopback(t *testing.T) {
 			if v := setting("sluice-gw0"); v != "1" {
 				t.Errorf("the gateway's setting is %s after a restart of the agent, want 1", v)
 			}
-			sluicectl(t, l, "eject", podA)
+			labtest.Ctl(t, l, "east", "eject", podA)
 			reach("ejected")
 			if v := setting("sluice-gw0"); v != "0" {
 				t.Errorf("the gateway's setting is %s without such a Pod, want 0", v)

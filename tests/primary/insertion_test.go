@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // Sluice comes under running Pods of a cloud's plugin and goes again: streams go
@@ -34,14 +36,14 @@ func TestInAndOut(t *testing.T) {
 			if err != nil || status.Primary.Profile != layout || status.Primary.Problem != "" {
 				t.Errorf("profile %+v, %v; want %s", status.Primary, err, layout)
 			}
-			if out := sluicectl(t, l, "status"); !strings.Contains(out, layout) {
+			if out := labtest.Ctl(t, l, "east", "status"); !strings.Contains(out, layout) {
 				t.Errorf("sluicectl status does not name the profile:\n%s", out)
 			}
-			sluicectl(t, l, "eject", podB)
+			labtest.Ctl(t, l, "east", "eject", podB)
 			flow(t, all, "one ejected")
-			sluicectl(t, l, "adopt")
+			labtest.Ctl(t, l, "east", "adopt")
 			flow(t, all, "adopted again")
-			sluicectl(t, l, "uninstall")
+			labtest.Ctl(t, l, "east", "uninstall")
 			flow(t, all, "uninstalled")
 			for name, stream := range all {
 				// A datagram may come twice while a Pod's packets take both ways. The answers
@@ -53,7 +55,7 @@ func TestInAndOut(t *testing.T) {
 				}
 			}
 			// ovs-vswitchd removes the userspace datapath's own device a moment later.
-			soon(t, 5*time.Second, "ovs-netdev goes", func() bool { return !strings.Contains(in(t, l, east, "ip", "link"), "ovs-netdev") })
+			nettest.Await(t, 5*time.Second, "ovs-netdev goes", func() bool { return !strings.Contains(in(t, l, east, "ip", "link"), "ovs-netdev") })
 			compare(t, "after uninstalling", snapshot(t, l), before)
 		})
 	}
@@ -108,7 +110,7 @@ func TestVerbs(t *testing.T) {
 		t.Run(layout, func(t *testing.T) {
 			t.Parallel()
 			l := start(t, lab.Options{Primary: layout})
-			addresses := []string{addressOf(t, l, podB, false), addressOf(t, l, podB, true)}
+			addresses := []string{labtest.Address(t, l, podB, false).String(), labtest.Address(t, l, podB, true).String()}
 			for _, a := range addresses {
 				if out := in(t, l, east, "ip", "route", "show", a, "table", "all"); !strings.Contains(out, "dev sluice-gw0") {
 					t.Errorf("the route to %s does not lead through the gateway: %q", a, out)
@@ -181,7 +183,7 @@ func TestPodsRoutedByTheirDeviceAreRefused(t *testing.T) {
 	if err != nil || len(status.Pods) != 0 {
 		t.Errorf("on the bridge: %+v, %v", status.Pods, err)
 	}
-	if out := in(t, l, "host:west", "ip", "route", "show", addressOf(t, l, podC, false)); !strings.Contains(out, "dev "+veth) {
+	if out := in(t, l, "host:west", "ip", "route", "show", labtest.Address(t, l, podC, false).String()); !strings.Contains(out, "dev "+veth) {
 		t.Errorf("the Pod's route is %q", out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // The lab's nodes and Pods look as the clouds' plugins document and make them
@@ -44,7 +45,7 @@ func TestLayoutsAreAsDocumented(t *testing.T) {
 		t.Run(layout, func(t *testing.T) {
 			t.Parallel()
 			l := start(t, lab.Options{Primary: layout, PolicyFree: true})
-			names := strings.NewReplacer(`\t`, "\t", "{A}", regexp.QuoteMeta(addressOf(t, l, podA, false)), "{B}", regexp.QuoteMeta(addressOf(t, l, podB, false)))
+			names := strings.NewReplacer(`\t`, "\t", "{A}", regexp.QuoteMeta(labtest.Address(t, l, podA, false).String()), "{B}", regexp.QuoteMeta(labtest.Address(t, l, podB, false).String()))
 			for _, c := range checks {
 				out := in(t, l, c.end, strings.Fields(c.command)...)
 				for _, want := range c.want {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/sluice-net/sluice/host/lab"
 	"github.com/sluice-net/sluice/host/observe"
+	"github.com/sluice-net/sluice/tests/labtest"
+	"github.com/sluice-net/sluice/tests/nettest"
 )
 
 // repairLimit is how long what somebody changed may stay so.
@@ -33,11 +35,11 @@ func TestMarksOfEKS(t *testing.T) {
 	if err := l.CheckPod(t.Context(), podA); err == nil || !strings.Contains(err.Error(), "rules about Pods' devices do not hold") {
 		t.Errorf("CHECK without the copy: %v", err)
 	}
-	took := soon(t, repairLimit, "the copy is back", func() bool {
+	took := nettest.Await(t, repairLimit, "the copy is back", func() bool {
 		return strings.Contains(in(t, l, east, "nft", "list", "ruleset"), "jump nat-AWS-CONNMARK-CHAIN-0")
 	})
 	t.Logf("back after %v", took.Round(time.Millisecond))
-	soon(t, repairLimit, "the repair is counted", func() bool { return mirrorRepairs(t, l) > counted })
+	nettest.Await(t, repairLimit, "the repair is counted", func() bool { return mirrorRepairs(t, l) > counted })
 	checkWaysOut(t, l, "after the repair")
 
 	// From now on aws-node marks with nftables and takes its chain away, which
@@ -54,7 +56,7 @@ func TestMarksOfEKS(t *testing.T) {
 		add rule ip aws-cni nat-prerouting fib daddr type local return
 		add rule ip aws-cni nat-prerouting iifname "eni*" counter jump snat-mark
 		add rule ip aws-cni nat-prerouting counter meta mark set ct mark and 0x80`)
-	soon(t, repairLimit, "the copy follows to nftables", func() bool {
+	nettest.Await(t, repairLimit, "the copy follows to nftables", func() bool {
 		return strings.Contains(in(t, l, east, "nft", "list", "table", "ip", "sluice"), "jump aws-cni-snat-mark")
 	})
 	checkWaysOut(t, l, "with nftables")
@@ -62,7 +64,7 @@ func TestMarksOfEKS(t *testing.T) {
 	if theirs == before {
 		t.Error("the test does not see aws-node's own rules")
 	}
-	sluicectl(t, l, "uninstall")
+	labtest.Ctl(t, l, "east", "uninstall")
 	if text := in(t, l, east, "nft", "list", "tables"); strings.Contains(text, "sluice") {
 		t.Errorf("left after uninstalling:\n%s", text)
 	}

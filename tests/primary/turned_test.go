@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // What the host leads from one Pod to another of the same node comes back through the
@@ -15,7 +16,7 @@ func TestHostLeadsAPodToItsNeighbour(t *testing.T) {
 	const virtual = "192.0.2.80"
 	in(t, l, east, "nft", `add table ip leads
 		add chain ip leads in { type nat hook prerouting priority -100 ; }
-		add rule ip leads in ip daddr `+virtual+` tcp dport 80 dnat to `+addressOf(t, l, podB, false)+`:80`)
+		add rule ip leads in ip daddr `+virtual+` tcp dport 80 dnat to `+labtest.Address(t, l, podB, false).String()+`:80`)
 	reach := func(when string) {
 		t.Helper()
 		spec := lab.ProbeSpec{From: podA, To: podB, Address: netip.MustParseAddr(virtual), Protocol: "TCP", Port: 80}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // onlyQuietPort lets datagrams in to one port.
@@ -35,7 +36,7 @@ func TestSemantics29FragmentsAreJudgedAsTheWholePacket(t *testing.T) {
 			for _, reversed := range []bool{false, true} {
 				for _, port := range []uint16{quietPort, quietPort - 1} {
 					number++
-					b := between{src: addressOf(t, l, podA, v6), dst: addressOf(t, l, to, v6), number: number, mtu: 1500}
+					b := between{src: labtest.Address(t, l, podA, v6), dst: labtest.Address(t, l, to, v6), number: number, mtu: 1500}
 					datagram := udp(b.src, b.dst, number, port, content(4000))
 					all := pieces(b.src, b.dst, number, protoUDP, header{}, datagram, b.piece())
 					if reversed {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 const patience = 3 * time.Second
@@ -38,15 +39,15 @@ func (n *neighbourhood) ask(mac net.HardwareAddr, spa, tpa netip.Addr) []byte {
 }
 
 func (n *neighbourhood) arpAnswered(t *testing.T) {
-	own := addressOf(t, n.l, podA, false)
+	own := labtest.Address(t, n.l, podA, false)
 	other := net.HardwareAddr{0x02, 0xab, 0xcd, 0xef, 0x01, 0x02} // the Pod may have changed its MAC address
 	for _, target := range []string{
-		gatewayOf(n.l, false).String(),          // as with ptp
-		"169.254.1.1",                           // as with Calico, and EKS
-		addressOf(t, n.l, podB, false).String(), // a neighbour on the same /24
-		"10.1.0.200",                            // one that is not there
-		addressOf(t, n.l, podC, false).String(), // of another node
-		addressOf(t, n.l, lab.External, false).String(), "8.8.8.8",
+		gatewayOf(n.l, false).String(),                // as with ptp
+		"169.254.1.1",                                 // as with Calico, and EKS
+		labtest.Address(t, n.l, podB, false).String(), // a neighbour on the same /24
+		"10.1.0.200",                                  // one that is not there
+		labtest.Address(t, n.l, podC, false).String(), // of another node
+		labtest.Address(t, n.l, lab.External, false).String(), "8.8.8.8",
 	} {
 		for _, mac := range []net.HardwareAddr{n.pod.mac, other} {
 			asked := netip.MustParseAddr(target)
@@ -70,7 +71,7 @@ func (n *neighbourhood) arpAnswered(t *testing.T) {
 }
 
 func (n *neighbourhood) arpUnanswered(t *testing.T) {
-	own, none, neighbour := addressOf(t, n.l, podA, false), netip.IPv4Unspecified(), addressOf(t, n.l, podB, false)
+	own, none, neighbour := labtest.Address(t, n.l, podA, false), netip.IPv4Unspecified(), labtest.Address(t, n.l, podB, false)
 	gateway := gatewayOf(n.l, false)
 	answer := func(spa netip.Addr) []byte {
 		return ethernet(broadcast, n.pod.mac, unix.ETH_P_ARP, arp{op: 2, sha: n.pod.mac, spa: spa, tha: broadcast, tpa: spa}.bytes())
@@ -127,7 +128,7 @@ func (n *neighbourhood) overtake(t *testing.T) {
 func (c *course) arrives(t *testing.T, from, to string, v6 bool) {
 	t.Helper()
 	const number = 0x3ffe
-	b := between{src: addressOf(t, c.lab, from, v6), dst: addressOf(t, c.lab, to, v6), number: number}
+	b := between{src: labtest.Address(t, c.lab, from, v6), dst: labtest.Address(t, c.lab, to, v6), number: number}
 	marks := &books{number, number, map[string]uint16{}}
 	seen := c.sniffers[to].count()
 	if err := c.senders[from].send(b.udp(header{}, 20)); err != nil {
@@ -152,7 +153,7 @@ func (n *neighbourhood) solicit(src, target netip.Addr, unicast bool) []byte {
 }
 
 func (n *neighbourhood) ndAnswered(t *testing.T) {
-	global := addressOf(t, n.l, podA, true)
+	global := labtest.Address(t, n.l, podA, true)
 	n.findsGateway(t, []netip.Addr{global, n.pod.linkLocal}, []netip.Addr{gatewayOf(n.l, true), n.gateway.linkLocal})
 }
 
@@ -188,7 +189,7 @@ func (n *neighbourhood) findsGateway(t *testing.T, sources, gateways []netip.Add
 }
 
 func (n *neighbourhood) ndUnanswered(t *testing.T) {
-	own := addressOf(t, n.l, podA, true)
+	own := labtest.Address(t, n.l, podA, true)
 	from := n.c.sniffers[podA].count()
 	sendFrames(t, n.l, podA,
 		n.solicit(netip.IPv6Unspecified(), own, false), n.solicit(netip.IPv6Unspecified(), n.pod.linkLocal, false),
@@ -207,7 +208,7 @@ func (n *neighbourhood) ndUnanswered(t *testing.T) {
 
 // rogues sends what only routers may.
 func (n *neighbourhood) rogues(t *testing.T) {
-	own, everybody := addressOf(t, n.l, podA, true), netip.MustParseAddr("ff02::1")
+	own, everybody := labtest.Address(t, n.l, podA, true), netip.MustParseAddr("ff02::1")
 	from := map[string]int{}
 	for end, s := range n.c.sniffers {
 		from[end] = s.count()
@@ -220,13 +221,13 @@ func (n *neighbourhood) rogues(t *testing.T) {
 			frames = append(frames, ethernet(mac, n.pod.mac, unix.ETH_P_IPV6, neighbour(src, dst, 134, 64<<24|1800, lifetime, 1, n.pod.mac)))
 		}
 		redirect := func(dst netip.Addr) {
-			body := append(n.pod.linkLocal.AsSlice(), addressOf(t, n.l, podC, true).AsSlice()...)
+			body := append(n.pod.linkLocal.AsSlice(), labtest.Address(t, n.l, podC, true).AsSlice()...)
 			frames = append(frames, ethernet(n.gateway.mac, n.pod.mac, unix.ETH_P_IPV6, neighbour(src, dst, 137, 0, body, 2, n.pod.mac)))
 		}
 		advertise(everybody, groupMAC(everybody))
 		for _, end := range []string{podB, podC, east, lab.External} {
-			advertise(addressOf(t, n.l, end, true), n.gateway.mac)
-			redirect(addressOf(t, n.l, end, true))
+			advertise(labtest.Address(t, n.l, end, true), n.gateway.mac)
+			redirect(labtest.Address(t, n.l, end, true))
 		}
 		advertise(n.gateway.linkLocal, n.gateway.mac)
 	}
@@ -259,12 +260,12 @@ func TestLinkLocalGateway(t *testing.T) {
 			c := newCourse(t, l, free, 1500)
 			for _, p := range paths() {
 				if !p.size {
-					c.warmUp(t, p, addressOf(t, l, p.to, true))
+					c.warmUp(t, p, labtest.Address(t, l, p.to, true))
 				}
 			}
 			if !free {
 				n := &neighbourhood{l: l, c: c, pod: deviceOf(t, l, podA, "eth0"), gateway: deviceOf(t, l, east, "sluice-gw0")}
-				n.findsGateway(t, []netip.Addr{addressOf(t, l, podA, true), n.pod.linkLocal}, []netip.Addr{gateway})
+				n.findsGateway(t, []netip.Addr{labtest.Address(t, l, podA, true), n.pod.linkLocal}, []netip.Addr{gateway})
 			}
 		})
 	}

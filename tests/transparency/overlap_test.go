@@ -2,7 +2,6 @@ package transparency
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/sluice-net/sluice/host/datapath"
 	"github.com/sluice-net/sluice/host/lab"
 	of "github.com/sluice-net/sluice/host/openflow"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // manyPolicies are policies of every form, many times over.
@@ -79,7 +79,7 @@ spec:
 // evaluates together, and flows that do the same.
 func TestNoTwoFlowsOverlapAtOnePriority(t *testing.T) {
 	t.Parallel()
-	l := start(t, lab.Options{Modules: []string{lab.BuiltinModule, filepath.Join(bin(t), "modules", "clusternetworkpolicy.wasm")}})
+	l := start(t, lab.Options{Modules: []string{lab.BuiltinModule, labtest.Module(t, "clusternetworkpolicy")}})
 	apply(t, l, manyPolicies())
 	for _, node := range l.Plan().Nodes {
 		flows := installed(t, l, node.Name)

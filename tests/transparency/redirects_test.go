@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // The types of redirects (RFC 792; RFC 4861).
@@ -41,7 +42,7 @@ func TestRedirectsOfTheHostReachNoPod(t *testing.T) {
 	inNode(t, l, "sysctl", "-q", "-w", "net.ipv4.conf.all.send_redirects=1")
 	heard := c.sniffers[podA].count()
 	for i, to := range redirected {
-		b := between{src: addressOf(t, l, podA, to.Is6()), dst: to, number: 0x3ffd}
+		b := between{src: labtest.Address(t, l, podA, to.Is6()), dst: to, number: 0x3ffd}
 		if err := c.senders[podA].send(b.udp(header{}, 20)); err != nil {
 			t.Fatal(err)
 		}
@@ -67,14 +68,14 @@ func TestRedirectsOfAPodReachNobody(t *testing.T) {
 	t.Parallel()
 	l := start(t, lab.Options{})
 	n := &neighbourhood{l: l, c: newCourse(t, l, false, 1500), pod: deviceOf(t, l, podA, "eth0"), gateway: deviceOf(t, l, east, "sluice-gw0")}
-	own, other := addressOf(t, l, podA, false), addressOf(t, l, podB, false)
+	own, other := labtest.Address(t, l, podA, false), labtest.Address(t, l, podB, false)
 	from := map[string]int{}
 	for end, s := range n.c.sniffers {
 		from[end] = s.count()
 	}
 	var frames [][]byte
 	for _, end := range []string{podB, podC, east, west, lab.External} {
-		to := addressOf(t, l, end, false)
+		to := labtest.Address(t, l, end, false)
 		quoted := ipPacket(to, other, 1, protoUDP, header{}, udp(to, other, 1, 2, content(8)))
 		for _, src := range []netip.Addr{own, gatewayOf(l, false), other} {
 			better := binary.BigEndian.Uint32(own.AsSlice()) // router

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // path is where packets of the comparison go.
@@ -120,7 +121,7 @@ func (c *course) round(t *testing.T, number int, along []path) result {
 
 func (c *course) walk(t *testing.T, p path, v6 bool, first uint16, list []kase, all result) {
 	t.Helper()
-	src, dst := addressOf(t, c.lab, p.from, v6), addressOf(t, c.lab, p.to, v6)
+	src, dst := labtest.Address(t, c.lab, p.from, v6), labtest.Address(t, c.lab, p.to, v6)
 	mtu := c.mtu
 	if p.narrow {
 		c.narrow(t, mtu-reduction)

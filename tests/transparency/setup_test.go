@@ -4,13 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // The Pods of all tests. Small is wired with a smaller MTU than the others.
@@ -62,42 +60,11 @@ spec:
   egress: [{}]
 `
 
-// bin is where `make build` put the programs: ../../bin, or where SLUICE_BIN says.
-func bin(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("SLUICE_BIN")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "bin")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // start starts a lab that ends with the test.
 func start(t *testing.T, options lab.Options) *lab.Lab {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: it makes network namespaces")
-	}
-	options.Binaries = lab.PathsIn(bin(t))
-	manifest := filepath.Join(t.TempDir(), "pods.yaml")
-	if err := os.WriteFile(manifest, []byte(pods), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	options.Manifests = []string{manifest}
-	l, err := lab.Start(t.Context(), options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return l
+	options.Manifests = []string{labtest.File(t, "pods.yaml", pods)}
+	return labtest.Start(t, options)
 }
 
 // apply puts policies into force.
@@ -118,32 +85,6 @@ func apply(t *testing.T, l *lab.Lab, policies string) {
 	for _, problem := range problems {
 		t.Fatalf("the policies of this test are refused: %+v", problem)
 	}
-}
-
-// addressOf is the address that an end has in a family.
-func addressOf(t *testing.T, l *lab.Lab, end string, v6 bool) netip.Addr {
-	t.Helper()
-	var all []netip.Addr
-	switch {
-	case end == lab.External:
-		all = l.Plan().External
-	case strings.HasPrefix(end, lab.Host+":"):
-		node, _ := l.Plan().Node(strings.TrimPrefix(end, lab.Host+":"))
-		all = node.Addresses
-	default:
-		for _, pod := range l.Plan().Pods {
-			if pod.Key() == end {
-				all = pod.Addresses
-			}
-		}
-	}
-	for _, address := range all {
-		if address.Is6() == v6 {
-			return address
-		}
-	}
-	t.Fatalf("%s has no address (IPv6: %v)", end, v6)
-	return netip.Addr{}
 }
 
 // gatewayOf is the gateway of the Pods of the first node.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sluice-net/sluice/host/lab"
+	"github.com/sluice-net/sluice/tests/labtest"
 )
 
 // SEMANTICS 30: what a Pod sends with an address that is not its own reaches
@@ -29,11 +30,11 @@ func TestSemantics30SpoofedSources(t *testing.T) {
 			lies[1] = netip.MustParseAddr("2001:db8::9")
 		}
 		for _, end := range ends {
-			lies = append(lies, addressOf(t, l, end, v6))
+			lies = append(lies, labtest.Address(t, l, end, v6))
 		}
 		for _, src := range lies {
 			for _, end := range ends {
-				b := between{src: src, dst: addressOf(t, l, end, v6), number: number, mtu: 1500}
+				b := between{src: src, dst: labtest.Address(t, l, end, v6), number: number, mtu: 1500}
 				number++
 				syn := b.ip(protoTCP, header{}, tcp(b.src, b.dst, segment{from: b.number, to: quietPort, flags: syn}))
 				for _, packet := range [][]byte{b.udp(header{}, 30), syn, b.ip(b.icmp(), header{}, b.ping(8))} {
