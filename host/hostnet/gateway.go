@@ -19,7 +19,7 @@ type GatewaySettings struct {
 	Loopback bool
 }
 
-// PrepareGateway makes the gateway device usable: sysctls, MAC address, MTU, up. It returns the device's index, which changes
+// PrepareGateway makes the gateway device usable: sysctls, MAC address, MTU, the address believed, up. It returns the device's index, which changes
 // when somebody deletes the port, and how many things were not right before.
 func (h *Host) PrepareGateway(g GatewaySettings) (index, changed int, err error) {
 	name, mac, mtu := g.Name, g.MAC, g.MTU
@@ -41,6 +41,13 @@ func (h *Host) PrepareGateway(g GatewaySettings) (index, changed int, err error)
 		if err := h.nl.LinkSetMTU(link, mtu); err != nil {
 			return 0, changed, fmt.Errorf("give gateway %s MTU %d: %w", name, mtu, err)
 		}
+	}
+	given, err := h.believe(link)
+	if err != nil {
+		return 0, changed, err
+	}
+	if given {
+		changed++
 	}
 	if link.Attrs().Flags&net.FlagUp == 0 {
 		changed++

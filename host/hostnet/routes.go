@@ -109,7 +109,7 @@ func (h *Host) moved(r Route, m Move) (Route, bool) {
 		// the hop limit is counted down, only if it is locked.
 		r.MTULock = true
 	}
-	if r.Gateway.IsValid() { // the gateway has no address that could make the next hop reachable
+	if r.Gateway.IsValid() { // no address of the gateway makes the next hop reachable
 		r.Flags |= int(netlink.FLAG_ONLINK)
 	}
 	if r.Destination.Addr().Is6() && r.Priority == 0 {

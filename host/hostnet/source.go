@@ -10,7 +10,7 @@ import (
 )
 
 // The node's packets to a Pod leave with the source address that the kernel picks from the veth. The gateway has no
-// addresses, so a moved route must name that address, or the Pod would see the node under another one.
+// address that it would pick, so a moved route must name that address, or the Pod would see the node under another one.
 
 // picked returns the source address with which the node reaches dst now, if it does so through the link. It is invalid if
 // the node does not, or if the address is a link-local one, which has no meaning on another link.

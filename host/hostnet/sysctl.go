@@ -24,7 +24,7 @@ func (g GatewaySettings) sysctls() []sysctl {
 	v4, v6 := "ipv4/conf/"+name+"/", "ipv6/conf/"+name+"/"
 	return []sysctl{
 		{v4 + "forwarding", "1"},
-		{v4 + "rp_filter", "2"},      // loose: a Pod may have routes that lead elsewhere
+		{v4 + "rp_filter", "2"},      // loose: a Pod may have routes that lead elsewhere, and while it moves its own lead to its veth (believed)
 		{v4 + "send_redirects", "0"}, // Pods of one node do not see each other on a link; "all" may ask for them still, and the bridge drops them
 		{v4 + "accept_redirects", "0"},
 		{v4 + "route_localnet", loopback},
