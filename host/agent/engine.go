@@ -257,6 +257,23 @@ func (e *engine) AttachPod(ctx context.Context, p datapath.LocalPod) error {
 	})
 }
 
+// ReleasePod takes the flows away that lead to a Pod, and leaves those for what
+// it sends.
+func (e *engine) ReleasePod(ctx context.Context, namespace, name string) error {
+	return e.do(ctx, task{
+		change: func() error {
+			for _, p := range e.dp.Pods() {
+				if p.Namespace == namespace && p.Name == name {
+					p.SendsOnly = true
+					e.dp.PutPod(p)
+				}
+			}
+			return nil
+		},
+		settle: remembered,
+	})
+}
+
 // DetachPod takes a Pod's flows away.
 func (e *engine) DetachPod(ctx context.Context, namespace, name string) error {
 	return e.do(ctx, task{

@@ -30,6 +30,11 @@ func (n node) AttachPod(ctx context.Context, pod attach.Pod) error {
 	return err
 }
 
+// ReleasePod removes the flows for what is sent to a Pod.
+func (n node) ReleasePod(ctx context.Context, namespace, name string) error {
+	return n.a.engine.ReleasePod(ctx, namespace, name)
+}
+
 // DetachPod removes a Pod's flows.
 func (n node) DetachPod(ctx context.Context, namespace, name string) error {
 	var ofport uint32

@@ -102,31 +102,35 @@ func (n node) AdoptPod(ctx context.Context, pod attach.Pod, connections []hostne
 	if err != nil {
 		return 0, err
 	}
-	known := n.a.knows(ctx, pod)
+	before, known := n.a.known(ctx, pod)
 	allowed := n.a.allowed(view, connections)
 	if err := n.a.openWindows(ctx, pod.OFPort, allowed); err != nil {
 		return 0, err
 	}
 	n.a.seen.add(pod.Namespace, pod.Name)
-	if known {
+	if known && before.SendsOnly == pod.SendsOnly {
 		return len(allowed), nil
 	}
-	if err := n.a.forget(ctx, pod.Addresses); err != nil {
-		// What is left of an earlier time are entries whose sequence numbers do
-		// not fit; conntrack gives them up by itself.
-		n.a.log.Warn("conntrack could not be told to forget a Pod's earlier connections", "pod", pod.Namespace+"/"+pod.Name, "error", err)
+	if !known { // else what conntrack knows is of this time
+		if err := n.a.forget(ctx, pod.Addresses); err != nil {
+			// What is left of an earlier time are entries whose sequence numbers do
+			// not fit; conntrack gives them up by itself.
+			n.a.log.Warn("conntrack could not be told to forget a Pod's earlier connections", "pod", pod.Namespace+"/"+pod.Name, "error", err)
+		}
 	}
 	return len(allowed), n.a.engine.AttachPod(ctx, datapath.LocalPod(pod))
 }
 
-// knows says whether the Pod's flows are there already.
-func (a *agent) knows(ctx context.Context, pod attach.Pod) (known bool) {
+// known is the Pod as it has flows already, if it has for this port.
+func (a *agent) known(ctx context.Context, pod attach.Pod) (before datapath.LocalPod, known bool) {
 	_ = a.engine.ask(ctx, func() { // the end of ctx shows in the next step
 		for _, p := range a.engine.dp.Pods() {
-			known = known || p.Namespace == pod.Namespace && p.Name == pod.Name && p.OFPort == pod.OFPort
+			if p.Namespace == pod.Namespace && p.Name == pod.Name && p.OFPort == pod.OFPort {
+				before, known = p, true
+			}
 		}
 	})
-	return known
+	return before, known
 }
 
 func (a *agent) view(ctx context.Context) (v policy.View, err error) {

@@ -99,14 +99,16 @@ func (a *Attacher) find(ctx context.Context, pod Running) (*Attachment, error) {
 //
 // Userspace datapath: until its flows are there the bridge drops its copies of the Pod's frames, and the kernel routes the
 // originals. Then both do, for the moment until the kernel drops: a frame may arrive twice, but none is lost.
-// Kernel datapath: the port takes the frames over, so the flows are written first, for the number that the port will have.
+// Kernel datapath: the port takes the frames over, so the flows for what it sends are written first, for the number that the
+// port will have. Those for what is sent to it are written when the port is there, and are the first to go: until then the
+// bridge leads its neighbours' packets to the node, and that to the veth.
 func (a *Attacher) adopting(at *Attachment, result *Adoption) []step {
 	p := a.parts(at)
 	var began time.Time
 	flows := p.flows
 	flows.do = func(ctx context.Context) error {
 		began = time.Now()
-		return a.adoptFlows(ctx, at, result)
+		return a.adoptFlows(ctx, at, result, a.mode.takesOver)
 	}
 	routes := p.routes
 	routes.do = func(ctx context.Context) error {
@@ -116,23 +118,31 @@ func (a *Attacher) adopting(at *Attachment, result *Adoption) []step {
 			return err
 		}
 		// Again, for connections that were opened the old way meanwhile.
-		return a.adoptFlows(ctx, at, result)
+		return a.adoptFlows(ctx, at, result, false)
 	}
 	around := a.neighbours(at)
 	if !a.mode.takesOver {
 		return []step{p.claim, p.fit, p.port, p.offload, p.neighbour, p.proxies, flows, p.drop, routes, around}
 	}
 	n := a.numbered(at, p)
-	return []step{p.claim, p.fit, n.number, flows, n.port, p.offload, p.neighbour, p.proxies, routes, around}
+	inward := step{
+		name:  "install the flows for what is sent to it",
+		flows: true,
+		do:    func(ctx context.Context) error { return a.adoptFlows(ctx, at, result, false) },
+		undo:  func(ctx context.Context) error { return a.opts.Node.ReleasePod(ctx, at.Namespace, at.Name) },
+	}
+	return []step{p.claim, p.fit, n.number, flows, n.port, p.offload, p.neighbour, p.proxies, inward, routes, around}
 }
 
-func (a *Attacher) adoptFlows(ctx context.Context, at *Attachment, result *Adoption) error {
+func (a *Attacher) adoptFlows(ctx context.Context, at *Attachment, result *Adoption, sendsOnly bool) error {
+	pod := at.Pod()
+	pod.SendsOnly = sendsOnly
 	connections, err := hostnet.Connections(at.Netns, at.Addresses)
 	if err != nil {
 		return err
 	}
 	result.Connections = max(result.Connections, len(connections))
-	kept, err := a.opts.Node.AdoptPod(ctx, at.Pod(), connections)
+	kept, err := a.opts.Node.AdoptPod(ctx, pod, connections)
 	result.Kept = max(result.Kept, kept)
 	return err
 }

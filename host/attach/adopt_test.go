@@ -1,11 +1,15 @@
 package attach
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/sluice-net/sluice/host/hostnet"
 	"github.com/sluice-net/sluice/tests/nettest"
 )
 
@@ -97,4 +101,51 @@ func TestCrashAfterEachStepOfAnAdoption(t *testing.T) {
 		w.same("after eject", w.snapshot(pod), before)
 		w.pings(w.ns, "10.1.0.2", "fd00:1::2")
 	}
+}
+
+// Where a port takes the frames over, nothing is sent to it while it is not there.
+func TestNothingIsSentToAPortThatIsNotThere(t *testing.T) {
+	w := newWorld(t)
+	w.a.mode.takesOver = true
+	pod := nettest.Namespace(t, "sluice-attach")
+	w.primary("c1", pod, "4", "6")
+	node := &watched{fakeNode: w.node, port: func() bool { return w.ovs.Run("ovs-vsctl", "list-ports", "br-sluice") != "sluice-gw0\n" }}
+	w.a.opts.Node = node
+	if _, err := w.a.Adopt(w.ctx, webRunning); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.a.Eject(w.ctx, "shop", "web"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"adopt, sends only: true, port: false", "adopt, sends only: false, port: true", "adopt, sends only: false, port: true",
+		"release, sends only: true, port: true", "detach, port: false",
+	}
+	if !slices.Equal(node.saw, want) {
+		t.Errorf("the datapath saw\n%s\nwant\n%s", strings.Join(node.saw, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// watched notes in which order it is asked, and whether the Pod's port is there.
+type watched struct {
+	*fakeNode
+	port func() bool
+	saw  []string
+}
+
+func (n *watched) AdoptPod(ctx context.Context, p Pod, connections []hostnet.Connection) (int, error) {
+	n.saw = append(n.saw, fmt.Sprintf("adopt, sends only: %t, port: %t", p.SendsOnly, n.port()))
+	return n.fakeNode.AdoptPod(ctx, p, connections)
+}
+
+func (n *watched) ReleasePod(ctx context.Context, namespace, name string) error {
+	err := n.fakeNode.ReleasePod(ctx, namespace, name)
+	p, _ := n.pod(name)
+	n.saw = append(n.saw, fmt.Sprintf("release, sends only: %t, port: %t", p.SendsOnly, n.port()))
+	return err
+}
+
+func (n *watched) DetachPod(ctx context.Context, namespace, name string) error {
+	n.saw = append(n.saw, fmt.Sprintf("detach, port: %t", n.port()))
+	return n.fakeNode.DetachPod(ctx, namespace, name)
 }

@@ -15,6 +15,9 @@ type Pod struct {
 	MAC             net.HardwareAddr
 	Addresses       []netip.Addr
 	MTU             int // bytes, of the Pod's interface
+	// SendsOnly: what the Pod sends passes the bridge, and what is sent to it goes to the node, which still has, or has
+	// again, the routes to its veth.
+	SendsOnly bool
 }
 
 // Node installs and removes a Pod's flows.
@@ -26,6 +29,8 @@ type Node interface {
 	// direction in which they were opened, as far as policy allows them, whichever end sends next. Kept is how many those
 	// are. It may be called again for connections that were missed.
 	AdoptPod(ctx context.Context, pod Pod, connections []hostnet.Connection) (kept int, err error)
+	// ReleasePod leaves the Pod as if it had been attached with SendsOnly. A Pod that is not known is no error.
+	ReleasePod(ctx context.Context, namespace, name string) error
 	// DetachPod removes the Pod's flows. A Pod that is not known is no error.
 	DetachPod(ctx context.Context, namespace, name string) error
 	// CheckPod says what of the Pod's flows is not in the switch as AttachPod left it, one error for each fault. It changes

@@ -99,6 +99,16 @@ func (n *fakeNode) DetachPod(_ context.Context, namespace, name string) error {
 	return nil
 }
 
+func (n *fakeNode) ReleasePod(_ context.Context, namespace, name string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p, known := n.pods[podKey{namespace, name}]; known {
+		p.SendsOnly = true
+		n.pods[podKey{namespace, name}] = p
+	}
+	return nil
+}
+
 func (n *fakeNode) AdoptPod(ctx context.Context, p Pod, connections []hostnet.Connection) (int, error) {
 	return len(connections), n.AttachPod(ctx, p)
 }

@@ -15,8 +15,8 @@ import (
 // which is not part of an MTU.
 const ethernetHeader = 14
 
-// narrow says whether some Pod of the node may send what p cannot receive.
-func (d *Datapath) narrow(p LocalPod) bool { return p.MTU > 0 && p.MTU < d.widest }
+// narrow says whether some Pod of the node may send what p cannot receive over the bridge.
+func (d *Datapath) narrow(p LocalPod) bool { return !p.SendsOnly && p.MTU > 0 && p.MTU < d.widest }
 
 // narrowFlows measure what local Pods send to p.
 func narrowFlows(p LocalPod, gw Gateway, logged bool) []of.Flow {

@@ -14,6 +14,9 @@ type LocalPod struct {
 	MAC             net.HardwareAddr
 	Addresses       []netip.Addr
 	MTU             int // bytes, of the Pod's interface; 0: not known
+	// SendsOnly: the Pod's port is not there yet, or soon no more. What it sends passes the bridge; what is sent to it goes
+	// to the gateway, as if it were not local.
+	SendsOnly bool
 }
 
 // Key is namespace/name.
@@ -28,6 +31,9 @@ func podFlows(p LocalPod, gw Gateway, logged bool) []of.Flow {
 	sender := of.SetField(mark(bitSenderLocal, logged))
 	var flows []of.Flow
 	add := func(stage Stage, priority uint16, match of.Match, goTo uint8, actions ...of.Action) {
+		if p.SendsOnly && stage == Route && priority != prioSelf { // what it sends to itself finds its port, from which it came
+			return
+		}
 		flows = append(flows, of.Flow{
 			Table: uint8(stage), Priority: priority, Cookie: cookie(cookiePod, p.OFPort),
 			Match: match, Actions: of.Do(actions...), Goto: goTo,
