@@ -200,11 +200,16 @@ func (h *house) status() plugin.Status { return h.Status()[0] }
 func (h *house) until(t testing.TB, what string, is func(plugin.Status) bool) plugin.Status {
 	t.Helper()
 	deadline := time.Now().Add(60 * time.Second)
-	for {
+	slow := 0
+	for calls := 1; ; calls++ {
 		start := time.Now()
 		s := h.status()
-		if took := time.Since(start); took > 100*time.Millisecond {
-			t.Errorf("Status took %v", took)
+		if time.Since(start) > 100*time.Millisecond {
+			slow++
+		}
+		// One answer may be late on a busy machine. Behind a module most would be.
+		if slow > 1+calls/4 {
+			t.Errorf("%d of %d answers took more than 100 ms", slow, calls)
 		}
 		if is(s) {
 			return s
