@@ -52,12 +52,14 @@ programs: $(EMBEDDED)
 .PHONY: modules
 modules: bin/npm/.installed $(WASM) ## policy modules into bin/modules/: those whose compiler is here; it says how to get the others
 
-# The compiler of AssemblyScript, as its lock file pins it. Without npm its
-# modules are not built, and that is said there.
+# The compiler of AssemblyScript, as its lock file pins it. Without npm, or
+# without its registry, the modules that need it are not built, and that is said
+# there.
 bin/npm/.installed: sdk/assemblyscript/package.json sdk/assemblyscript/package-lock.json
 	@mkdir -p $(@D)
 	@if command -v npm >/dev/null; then \
-		cp $^ $(@D)/ && cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch .installed; \
+		cp $^ $(@D)/ && cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch .installed || \
+		echo "npm could not install the compiler of AssemblyScript (sdk/assemblyscript/package-lock.json)" >&2; \
 	fi
 
 .SECONDEXPANSION:
