@@ -2,11 +2,9 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
@@ -18,13 +16,6 @@ import (
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/tests/flowsim"
 	"github.com/sluice-net/sluice/tests/labtest"
-)
-
-// The cold compile runs in a process of its own, so that its memory is nobody
-// else's: this test program again, told by the environment what to do.
-const (
-	childTask = "SLUICE_BENCH_CHILD"
-	coldTask  = "cold"
 )
 
 // coldJob is what the child is told, coldReport what it answers, as JSON.
@@ -51,25 +42,7 @@ func TestCold(t *testing.T) {
 // switch, with the real module in its sandbox.
 func cold(tb testing.TB, out *table, c cluster, policies int) {
 	labtest.Module(tb, "networkpolicy")
-	job, err := json.Marshal(coldJob{c.pods, c.spaces, c.apps, c.local, policies, labtest.Bin(tb)})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	child := exec.CommandContext(tb.Context(), self, string(job))
-	child.Env = append(os.Environ(), childTask+"="+coldTask)
-	child.Stderr = os.Stderr
-	answer, err := child.Output()
-	if err != nil {
-		tb.Fatalf("the cold compile: %v", err)
-	}
-	var r coldReport
-	if err := json.Unmarshal(answer, &r); err != nil {
-		tb.Fatalf("the cold compile answered %q: %v", answer, err)
-	}
+	r := child[coldReport](tb, "cold", coldJob{c.pods, c.spaces, c.apps, c.local, policies, labtest.Bin(tb)})
 	if r.FlowMods == 0 || r.Rules == 0 {
 		tb.Fatalf("nothing was compiled: %+v", r)
 	}
@@ -106,30 +79,6 @@ func naivePart(tb testing.TB, c cluster, policies int) time.Duration {
 	})
 	return time.Duration(float64(took.cpu) * float64(all) / float64(len(some)) * float64(c.pods) / float64(pods))
 }
-
-// runChild is the other end of cold.
-func runChild(task string) int {
-	report, err := coldReport{}, errors.New("no such task: "+task)
-	if task == coldTask {
-		var job coldJob
-		if err = json.Unmarshal([]byte(os.Args[len(os.Args)-1]), &job); err == nil {
-			report, err = coldHere(job)
-		}
-	}
-	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(report)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-// fatal turns a failure that has nowhere else to go into a panic: the child ends.
-type fatal struct{}
-
-func (fatal) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
 func coldHere(job coldJob) (r coldReport, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -41,8 +41,8 @@ func newNode(tb fataler, sw datapath.Switch) *node {
 	n := &node{
 		inv: inv, dp: datapath.New(datapath.Options{
 			Inventory: inv, Logger: slog.New(slog.DiscardHandler),
-			// The large cluster needs more flows than the default admits.
-			Limits: datapath.Limits{Flows: 1_000_000},
+			// The large cluster and the long list need more flows than the default admits.
+			Limits: datapath.Limits{Flows: 4_000_000},
 		}),
 		layer: policy.NewLayer("networkpolicy", 0, policy.Grant{Tiers: []abi.Tier{abi.Network}, Actions: []abi.Action{abi.Allow}}, policy.Limits{}),
 		// There is one module, and who waits for its commits takes each.

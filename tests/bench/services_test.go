@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -127,24 +125,4 @@ func programmedByOFCtl(tb testing.TB, ovs *ovstest.Instance, conn *of.Conn) time
 		tb.Fatalf("%d groups are there, want %d (%v)", len(after), len(groups), err)
 	}
 	return took
-}
-
-var residentSize = regexp.MustCompile(`VmRSS:\s*(\d+) kB`)
-
-// resident is the memory of a process, in bytes.
-func resident(tb testing.TB, pid int) float64 {
-	tb.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	m := residentSize.FindSubmatch(status)
-	if m == nil {
-		tb.Fatalf("no VmRSS in the status of process %d", pid)
-	}
-	kib, err := strconv.Atoi(string(m[1]))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return float64(kib) * 1024
 }

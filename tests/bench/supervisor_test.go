@@ -1,12 +1,8 @@
 package bench
 
 import (
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sluice-net/sluice/abi"
@@ -17,8 +13,17 @@ import (
 // patience bounds what waits for a module.
 const patience = 3 * time.Minute
 
-// supervise runs the real module in the real sandbox and lets it commit to the node.
+// supervise runs the real NetworkPolicy module in the real sandbox and lets it
+// commit to the node.
 func supervise(n *node, bin string) (*plugin.Supervisor, error) {
+	return superviseModule(n, bin, plugin.Spec{
+		Name:  "networkpolicy",
+		Grant: plugin.Grant{Resources: []string{"*"}, Tiers: []string{"network"}, Actions: []string{"allow"}},
+	})
+}
+
+// superviseModule does so with the module that `make build` made under this name.
+func superviseModule(n *node, bin string, spec plugin.Spec) (*plugin.Supervisor, error) {
 	s, err := plugin.New(plugin.Options{
 		Committer: n, SandboxPath: filepath.Join(bin, "sluice-sandbox"), Logger: slog.New(slog.DiscardHandler),
 		LoadTimeout: patience,
@@ -27,11 +32,8 @@ func supervise(n *node, bin string) (*plugin.Supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.Add(plugin.Spec{
-		Name: "networkpolicy", Path: filepath.Join(bin, "modules", "networkpolicy.wasm"),
-		Grant: plugin.Grant{Resources: []string{"*"}, Tiers: []string{"network"}, Actions: []string{"allow"}},
-	})
-	if err != nil {
+	spec.Path = filepath.Join(bin, "modules", spec.Name+".wasm")
+	if err := s.Add(spec); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -41,20 +43,4 @@ func supervise(n *node, bin string) (*plugin.Supervisor, error) {
 
 func (o object) event(generation int64) abi.Event {
 	return &abi.ObjectPut{Resource: translate.Resource, Namespace: o.namespace, Name: o.name, UID: o.name, Generation: generation, JSON: o.json}
-}
-
-// peakMemory is the most that a process had resident, in bytes (proc(5), VmHWM;
-// getrusage's figure is that of the parent too).
-func peakMemory(pid int) (float64, error) {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, is := strings.CutPrefix(line, "VmHWM:"); is {
-			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kib * 1024, err
-		}
-	}
-	return 0, fmt.Errorf("/proc/%d/status has no VmHWM", pid)
 }
