@@ -14,9 +14,13 @@ import (
 	"github.com/sluice-net/sluice/host/policy"
 )
 
-// bundleTimeout bounds one bundle. Open vSwitch itself drops a bundle after
-// 10 s of silence.
-const bundleTimeout = 30 * time.Second
+// bundleTimeout bounds one bundle, of up to some 100,000 flows; larger ones have a
+// second more for each bundleRate. (A million CIDRs are two million flows.) Open
+// vSwitch itself drops a bundle after 10 s of silence.
+const (
+	bundleTimeout = 30 * time.Second
+	bundleRate    = 20_000
+)
 
 // engine is the single writer of the node.
 type engine struct {
@@ -136,7 +140,7 @@ func (e *engine) realise(ctx context.Context) error {
 	if !e.synced || len(e.waiting) > 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, bundleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, bundleTimeout+time.Duration(e.dp.Pending()/bundleRate)*time.Second)
 	defer cancel()
 	_, err := e.dp.Realise(ctx)
 	e.lastErr = err

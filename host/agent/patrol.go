@@ -10,24 +10,35 @@ import (
 )
 
 // patrolEvery is how often the flows of the bridge are compared with what was
-// written.
-const patrolEvery = 8 * time.Second
+// written. The engine does nothing else meanwhile, so with very many flows (half a
+// million take a second) it rests patrolRest times as long as that took.
+const (
+	patrolEvery = 8 * time.Second
+	patrolRest  = 6
+)
+
+// patrolAfter is how long the patrol rests after a comparison that took so long.
+func patrolAfter(took time.Duration) time.Duration { return max(patrolEvery, patrolRest*took) }
 
 // patrol puts back what somebody changed by hand.
 func (a *agent) patrol(ctx context.Context) error {
-	tick := time.NewTicker(patrolEvery)
-	defer tick.Stop()
+	next := time.NewTimer(patrolEvery)
+	defer next.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-next.C:
 		case <-ctx.Done():
 			return nil
 		}
 		var wrong int
+		var took time.Duration
 		err := a.engine.do(ctx, task{change: func() (err error) {
+			start := time.Now()
 			wrong, err = a.engine.repair(ctx)
+			took = time.Since(start)
 			return err
 		}})
+		next.Reset(patrolAfter(took))
 		if wrong > 0 {
 			a.metrics.datapath.Repairs.WithLabelValues("flow").Add(float64(wrong))
 			a.log.Warn("flows were not as written, and were put back", "flows", wrong)

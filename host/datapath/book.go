@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	of "github.com/sluice-net/sluice/host/openflow"
@@ -19,6 +20,8 @@ type book struct {
 	entries map[of.FlowKey]*entry
 	dirty   map[of.FlowKey]struct{}
 	wanted  load
+
+	comparisons uint32 // with dumps, so far
 }
 
 type entry struct {
@@ -26,6 +29,7 @@ type entry struct {
 	present   bool // wanted at all
 	installed of.Flow
 	inSwitch  bool
+	compared  uint32   // the last comparison that found it in the switch
 	clauses   []clause // sorted; clause flows only
 	owners    []owner  // sorted by cookie; shared flows only
 }
@@ -215,25 +219,29 @@ func (b *book) written(changes []change) {
 }
 
 // compare replaces what is known of the switch by a dump of it and returns how
-// many flows were not as recorded.
-func (b *book) compare(dump []of.Flow) (wrong int) {
-	found := make(map[of.FlowKey]of.Flow, len(dump))
-	for _, f := range dump {
-		found[f.Key()] = f
-	}
-	for key, e := range b.entries {
-		f, there := found[key]
-		if there != e.inSwitch || (there && f != e.installed) {
+// many flows were not as recorded. What is as recorded costs no memory.
+func (b *book) compare(dump iter.Seq[of.Flow]) (wrong int) {
+	b.comparisons++
+	for f := range dump {
+		key := f.Key()
+		e := b.entries[key]
+		if e == nil {
+			e = &entry{}
+			b.entries[key] = e
+		}
+		e.compared = b.comparisons
+		if !e.inSwitch || e.installed != f {
 			wrong++
 			b.dirty[key] = struct{}{}
+			e.inSwitch, e.installed = true, f
 		}
-		e.inSwitch, e.installed = there, f
-		delete(found, key)
 	}
-	for key, f := range found {
-		wrong++
-		b.entries[key] = &entry{installed: f, inSwitch: true}
-		b.dirty[key] = struct{}{}
+	for key, e := range b.entries {
+		if e.inSwitch && e.compared != b.comparisons {
+			wrong++
+			b.dirty[key] = struct{}{}
+			e.inSwitch, e.installed = false, of.Flow{}
+		}
 	}
 	return wrong
 }

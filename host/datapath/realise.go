@@ -57,17 +57,21 @@ func (d *Datapath) audit(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("reading the groups of the bridge: %w", err)
 	}
-	flows := make([]of.Flow, 0, len(stats))
-	for _, s := range stats {
-		if d.services.isLearned(s.Flow) {
-			continue
-		}
-		flows = append(flows, s.Flow)
-		if kind := cookieKind(s.Flow.Cookie >> 48 & 0xff); kind == cookieRule {
-			d.hints[uint32(s.Flow.Cookie)] = s.Flow.Priority
+	ours := func(yield func(of.Flow) bool) {
+		for i := range stats {
+			f := &stats[i].Flow
+			if d.services.isLearned(*f) {
+				continue
+			}
+			if kind := cookieKind(f.Cookie >> 48 & 0xff); kind == cookieRule {
+				d.hints[uint32(f.Cookie)] = f.Priority
+			}
+			if !yield(*f) {
+				return
+			}
 		}
 	}
-	return d.book.compare(flows) + d.groups.compare(groups), nil
+	return d.book.compare(ours) + d.groups.compare(groups), nil
 }
 
 // Realise writes what differs between the wanted state and the switch, in one
@@ -108,6 +112,9 @@ func (d *Datapath) Realise(ctx context.Context) (written int, err error) {
 	d.stats.FlowMods += uint64(len(mods))
 	return len(mods), nil
 }
+
+// Pending is how many flows the next Realise may have to write, at most.
+func (d *Datapath) Pending() int { return len(d.book.dirty) }
 
 // Repair compares the switch with what was written, as somebody may have
 // changed it by hand, and writes what is missing. It returns how many flows
