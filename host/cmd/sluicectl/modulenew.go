@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -12,6 +13,9 @@ import (
 	"github.com/sluice-net/sluice/sdk/toolchain"
 )
 
+// sluiceModule is what the source of Sluice is called in Go.
+const sluiceModule = "github.com/sluice-net/sluice"
+
 // moduleName is what a manifest takes as a name.
 var moduleName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
@@ -21,8 +25,10 @@ func moduleNewCommand() *cobra.Command {
 		Use:   "new NAME --lang LANGUAGE",
 		Short: "Begin a module of your own",
 		Long: `Write the beginning of a policy module: source, manifest, tests and a scenario. It works as it is:
-build it, test it, change it. Languages: ` + languages() + `.`,
-		Example: "  sluicectl module new closed --lang go\n  cd closed && go mod tidy && sluicectl module test .",
+build it, test it, change it. Languages: ` + languages() + `.
+
+A module in Go is built against Sluice's source: the clone that this is run in, or the released version.`,
+		Example: "  sluicectl module new closed --lang rust\n  cd closed && sluicectl module test .",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			name := args[0]
@@ -32,11 +38,14 @@ build it, test it, change it. Languages: ` + languages() + `.`,
 			if dir == "" {
 				dir = name
 			}
-			if sdk != "" {
-				var err error
-				if sdk, err = filepath.Abs(sdk); err != nil {
-					return err
-				}
+			var err error
+			if sdk == "" {
+				sdk, err = clone()
+			} else {
+				sdk, err = filepath.Abs(sdk)
+			}
+			if err != nil {
+				return err
 			}
 			written, err := templates.Write(dir, toolchain.Language(language), templates.Values{Name: name, SDK: sdk})
 			if err != nil {
@@ -52,8 +61,26 @@ build it, test it, change it. Languages: ` + languages() + `.`,
 	}
 	c.Flags().StringVar(&language, "lang", string(toolchain.Go), "language: "+languages())
 	c.Flags().StringVar(&dir, "dir", "", "where to write it (default: a folder with the module's name, here)")
-	c.Flags().StringVar(&sdk, "sdk", "", "a folder with Sluice's source to build against (default: the released version)")
+	c.Flags().StringVar(&sdk, "sdk", "", "a folder with Sluice's source to build against (default: the clone that this is run in, or the released version)")
 	return c
+}
+
+// clone is the clone of Sluice that the working folder lies in; empty if in none.
+func clone() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(text), "module "+sluiceModule+"\n") {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", nil
+		}
+		dir = filepath.Dir(dir)
+	}
 }
 
 func languages() string {

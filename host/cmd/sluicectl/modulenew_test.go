@@ -29,6 +29,12 @@ func TestModuleNew(t *testing.T) {
 		t.Errorf("built %+v, %v", b, err)
 	}
 	must(t, "module", "inspect", b.File)
+	// In a clone nobody needs to say where the SDK is.
+	beside := filepath.Join(t.TempDir(), "beside")
+	must(t, "module", "new", "beside", "--lang", "go", "--dir", beside)
+	if text, err := os.ReadFile(filepath.Join(beside, "go.mod")); err != nil || !strings.Contains(string(text), "replace "+sluiceModule+" => /") {
+		t.Errorf("made in a clone: %v\n%s", err, text)
+	}
 	for _, args := range [][]string{
 		{"module", "new", "closed", "--lang", "go", "--dir", dir},
 		{"module", "new", "Closed", "--lang", "go", "--dir", dir + "2"},
