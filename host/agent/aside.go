@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"slices"
 
 	"github.com/sluice-net/sluice/host/openflow"
 )
@@ -15,8 +14,11 @@ const asideMark = uint64(0x52)
 // of its business, which it would take for somebody's and remove.
 type aside struct{ *openflow.Conn }
 
-// DumpFlows leaves out the flows beside.
-func (a aside) DumpFlows(ctx context.Context, filter openflow.FlowFilter) ([]openflow.FlowStats, error) {
-	flows, err := a.Conn.DumpFlows(ctx, filter)
-	return slices.DeleteFunc(flows, func(f openflow.FlowStats) bool { return f.Cookie>>56 == asideMark }), err
+// EachFlow leaves out the flows beside.
+func (a aside) EachFlow(ctx context.Context, filter openflow.FlowFilter, each func(openflow.FlowStats)) error {
+	return a.Conn.EachFlow(ctx, filter, func(f openflow.FlowStats) {
+		if f.Cookie>>56 != asideMark {
+			each(f)
+		}
+	})
 }

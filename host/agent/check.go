@@ -103,8 +103,8 @@ func (r *recorder) Apply(_ context.Context, mods []openflow.Mod) error {
 	return nil
 }
 
-func (*recorder) DumpFlows(context.Context, openflow.FlowFilter) ([]openflow.FlowStats, error) {
-	return nil, nil
+func (*recorder) EachFlow(context.Context, openflow.FlowFilter, func(openflow.FlowStats)) error {
+	return nil
 }
 
 func (*recorder) DumpGroups(context.Context) ([]openflow.GroupEntry, error) { return nil, nil }

@@ -2,7 +2,6 @@ package datapath
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 
 	of "github.com/sluice-net/sluice/host/openflow"
@@ -17,21 +16,28 @@ import (
 //   - rules or isolations that do the same thing to the same class share it
 //     (addOwner): it lives as long as it has an owner.
 type book struct {
-	entries map[of.FlowKey]*entry
-	dirty   map[of.FlowKey]struct{}
-	wanted  load
-
-	comparisons uint32 // with dumps, so far
+	entries   map[of.FlowKey]*entry
+	dirty     map[of.FlowKey]struct{}
+	wanted    load
+	installed int    // entries that are in the switch
+	dumps     uint32 // numbers the comparisons
 }
 
+// entry is small: a large cluster has some hundred thousand of them.
 type entry struct {
-	wanted    of.Flow
-	present   bool // wanted at all
-	installed of.Flow
-	inSwitch  bool
-	compared  uint32   // the last comparison that found it in the switch
-	clauses   []clause // sorted; clause flows only
-	owners    []owner  // sorted by cookie; shared flows only
+	wanted of.Flow  // of clause flows without actions, until somebody asks for the flow
+	shared *sharing // nil: somebody has put it
+	// other is the flow that is in the switch, if that may be another than the wanted one.
+	other    *of.Flow
+	seen     uint32 // in the comparison with this number
+	present  bool   // wanted at all
+	inSwitch bool
+}
+
+// sharing is who shares a flow.
+type sharing struct {
+	clauses []clause // sorted; clause flows only
+	owners  []owner  // sorted by cookie
 }
 
 // owner is one of those that want a shared flow, with the actions that the flow
@@ -53,13 +59,27 @@ func newBook() *book {
 	return &book{entries: map[of.FlowKey]*entry{}, dirty: map[of.FlowKey]struct{}{}}
 }
 
+// at is the entry of a key, to be changed.
 func (b *book) at(key of.FlowKey) *entry {
 	e := b.entries[key]
 	if e == nil {
 		e = &entry{}
 		b.entries[key] = e
 	}
+	if e.inSwitch && e.other == nil {
+		f := e.flow()
+		e.other = &f
+	}
 	b.dirty[key] = struct{}{}
+	return e
+}
+
+// shared is at, of a flow that is shared.
+func (b *book) shared(key of.FlowKey) *entry {
+	e := b.at(key)
+	if e.shared == nil {
+		e.shared = &sharing{}
+	}
 	return e
 }
 
@@ -86,10 +106,10 @@ func (b *book) load() load { return b.wanted }
 
 // addClause makes the flow at key stand for c as well.
 func (b *book) addClause(key of.FlowKey, cookie uint64, c clause) (added int) {
-	e := b.at(key)
-	i, found := slices.BinarySearchFunc(e.clauses, c, compareClauses)
+	e := b.shared(key)
+	i, found := slices.BinarySearchFunc(e.shared.clauses, c, compareClauses)
 	if !found {
-		e.clauses = slices.Insert(e.clauses, i, c)
+		e.shared.clauses = slices.Insert(e.shared.clauses, i, c)
 		added = 1
 	}
 	e.wanted = of.Flow{Table: key.Table, Priority: key.Priority, Match: key.Match, Cookie: cookie}
@@ -99,12 +119,13 @@ func (b *book) addClause(key of.FlowKey, cookie uint64, c clause) (added int) {
 }
 
 func (b *book) removeClause(key of.FlowKey, c clause) (removed int) {
-	e := b.at(key)
-	if i, found := slices.BinarySearchFunc(e.clauses, c, compareClauses); found {
-		e.clauses = slices.Delete(e.clauses, i, i+1)
+	e := b.shared(key)
+	if i, found := slices.BinarySearchFunc(e.shared.clauses, c, compareClauses); found {
+		e.shared.clauses = slices.Delete(e.shared.clauses, i, i+1)
+		e.wanted.Actions = of.Actions{}
 		removed = 1
 	}
-	b.want(e, len(e.clauses) > 0)
+	b.want(e, len(e.shared.clauses) > 0)
 	b.wanted.clauses -= removed
 	return removed
 }
@@ -117,12 +138,12 @@ func compareClauses(a, b clause) int {
 // cookie and the actions that go with it, so that nothing depends on who came
 // first.
 func (b *book) addOwner(f of.Flow) (added int) {
-	e := b.at(f.Key())
-	i, found := slices.BinarySearchFunc(e.owners, f.Cookie, compareOwners)
+	e := b.shared(f.Key())
+	i, found := slices.BinarySearchFunc(e.shared.owners, f.Cookie, compareOwners)
 	if found {
-		e.owners[i].actions = f.Actions
+		e.shared.owners[i].actions = f.Actions
 	} else {
-		e.owners = slices.Insert(e.owners, i, owner{f.Cookie, f.Actions})
+		e.shared.owners = slices.Insert(e.shared.owners, i, owner{f.Cookie, f.Actions})
 		added = 1
 	}
 	e.wanted = f
@@ -131,29 +152,56 @@ func (b *book) addOwner(f of.Flow) (added int) {
 }
 
 func (b *book) removeOwner(key of.FlowKey, cookie uint64) (removed int) {
-	e := b.at(key)
-	if i, found := slices.BinarySearchFunc(e.owners, cookie, compareOwners); found {
-		e.owners = slices.Delete(e.owners, i, i+1)
+	e := b.shared(key)
+	if i, found := slices.BinarySearchFunc(e.shared.owners, cookie, compareOwners); found {
+		e.shared.owners = slices.Delete(e.shared.owners, i, i+1)
 		removed = 1
 	}
-	b.want(e, len(e.owners) > 0)
+	b.want(e, len(e.shared.owners) > 0)
 	return removed
 }
 
 // flow is the flow as it should be in the switch.
 func (e *entry) flow() of.Flow {
-	f := e.wanted
-	switch {
-	case len(e.clauses) > 0:
-		actions := make([]of.Action, len(e.clauses))
-		for i, c := range e.clauses {
-			actions[i] = of.Conjunction(c.id, c.k, c.total)
+	switch s := e.shared; {
+	case s == nil:
+	case len(s.clauses) > 0:
+		if e.wanted.Actions == (of.Actions{}) {
+			actions := make([]of.Action, len(s.clauses))
+			for i, c := range s.clauses {
+				actions[i] = of.Conjunction(c.id, c.k, c.total)
+			}
+			e.wanted.Actions = of.Do(actions...)
 		}
-		f.Actions = of.Do(actions...)
-	case len(e.owners) > 0:
-		f.Cookie, f.Actions = e.owners[0].cookie, e.owners[0].actions
+	case len(s.owners) > 0:
+		e.wanted.Cookie, e.wanted.Actions = s.owners[0].cookie, s.owners[0].actions
 	}
-	return f
+	return e.wanted
+}
+
+// is says whether a flow is in the switch as it is.
+func (e *entry) is(f of.Flow) bool {
+	return e.inSwitch && (e.other == nil || *e.other == f)
+}
+
+// settled records that the switch has what is wanted.
+func (e *entry) settled() {
+	if e.other != nil {
+		e.wanted.Match = e.other.Match // the text of the key, and no second one
+		e.other = nil
+	}
+}
+
+// record notes whether the switch has a flow of an entry.
+func (b *book) record(e *entry, in bool) {
+	if in && !e.inSwitch {
+		b.installed++
+	} else if !in && e.inSwitch {
+		b.installed--
+	}
+	if e.inSwitch = in; !in {
+		e.other = nil
+	}
 }
 
 // change is one flow that has to be written, and what the book records once it
@@ -173,7 +221,8 @@ func (b *book) changes() []change {
 		switch {
 		case e.present:
 			f := e.flow()
-			if e.inSwitch && e.installed == f {
+			if e.is(f) {
+				e.settled()
 				delete(b.dirty, key)
 				continue
 			}
@@ -207,41 +256,65 @@ func (b *book) written(changes []change) {
 	for _, c := range changes {
 		e := b.entries[c.key]
 		delete(b.dirty, c.key)
-		if c.drop {
-			e.inSwitch = false
-			if !e.present {
-				delete(b.entries, c.key)
-			}
-			continue
+		b.record(e, !c.drop)
+		switch {
+		case !c.drop:
+			e.other = nil
+		case !e.present:
+			delete(b.entries, c.key)
 		}
-		e.installed, e.inSwitch = c.flow, true
 	}
 }
 
-// compare replaces what is known of the switch by a dump of it and returns how
-// many flows were not as recorded. What is as recorded costs no memory.
-func (b *book) compare(dump iter.Seq[of.Flow]) (wrong int) {
-	b.comparisons++
-	for f := range dump {
-		key := f.Key()
-		e := b.entries[key]
-		if e == nil {
-			e = &entry{}
-			b.entries[key] = e
+// comparison replaces what is known of the switch by a dump of it.
+type comparison struct {
+	book  *book
+	wrong int // flows that were not as recorded
+}
+
+// compare begins a comparison. One that does not come to its end has changed only
+// what was found.
+func (b *book) compare() *comparison {
+	b.dumps++
+	return &comparison{book: b}
+}
+
+// found takes a flow of the dump.
+func (c *comparison) found(f of.Flow) {
+	key := f.Key()
+	e := c.book.entries[key]
+	if e == nil {
+		e = &entry{}
+		c.book.entries[key] = e
+	}
+	e.seen = c.book.dumps
+	if e.present && e.flow() == f {
+		if !e.inSwitch || e.other != nil && *e.other != f {
+			c.differs(key)
 		}
-		e.compared = b.comparisons
-		if !e.inSwitch || e.installed != f {
-			wrong++
-			b.dirty[key] = struct{}{}
-			e.inSwitch, e.installed = true, f
+		c.book.record(e, true)
+		e.other = nil
+		return
+	}
+	if !e.inSwitch || e.other == nil || *e.other != f {
+		c.differs(key)
+	}
+	c.book.record(e, true)
+	e.other = &f
+}
+
+func (c *comparison) differs(key of.FlowKey) {
+	c.wrong++
+	c.book.dirty[key] = struct{}{}
+}
+
+// end takes all that was not found for gone, and says how much was wrong.
+func (c *comparison) end() int {
+	for key, e := range c.book.entries {
+		if e.inSwitch && e.seen != c.book.dumps {
+			c.book.record(e, false)
+			c.differs(key)
 		}
 	}
-	for key, e := range b.entries {
-		if e.inSwitch && e.compared != b.comparisons {
-			wrong++
-			b.dirty[key] = struct{}{}
-			e.inSwitch, e.installed = false, of.Flow{}
-		}
-	}
-	return wrong
+	return c.wrong
 }

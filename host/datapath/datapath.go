@@ -393,7 +393,7 @@ func (d *Datapath) Failed() map[policy.Key]error { return d.rules.failed }
 // in tests.
 type Switch interface {
 	Apply(ctx context.Context, mods []of.Mod) error
-	DumpFlows(ctx context.Context, filter of.FlowFilter) ([]of.FlowStats, error)
+	EachFlow(ctx context.Context, filter of.FlowFilter, each func(of.FlowStats)) error
 	DumpGroups(ctx context.Context) ([]of.GroupEntry, error)
 	DumpMeters(ctx context.Context) ([]of.MeterEntry, error)
 	AddMeter(ctx context.Context, m of.MeterEntry) error

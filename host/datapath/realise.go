@@ -23,11 +23,7 @@ type Stats struct {
 // Stats of this datapath.
 func (d *Datapath) Stats() Stats {
 	s := d.stats
-	for _, e := range d.book.entries {
-		if e.inSwitch {
-			s.Flows++
-		}
-	}
+	s.Flows = d.book.installed
 	return s
 }
 
@@ -49,7 +45,16 @@ func (d *Datapath) Disconnect() { d.sw = nil }
 // audit reads all flows and groups back and returns how many were not as recorded.
 // A group that is gone took the flows with it that used it.
 func (d *Datapath) audit(ctx context.Context) (int, error) {
-	stats, err := d.sw.DumpFlows(ctx, of.FlowFilter{})
+	dump := d.book.compare()
+	err := d.sw.EachFlow(ctx, of.FlowFilter{}, func(s of.FlowStats) {
+		if d.services.isLearned(s.Flow) {
+			return
+		}
+		dump.found(s.Flow)
+		if kind := cookieKind(s.Flow.Cookie >> 48 & 0xff); kind == cookieRule {
+			d.hints[uint32(s.Flow.Cookie)] = s.Flow.Priority
+		}
+	})
 	if err != nil {
 		return 0, fmt.Errorf("reading the flows of the bridge: %w", err)
 	}
@@ -57,21 +62,7 @@ func (d *Datapath) audit(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("reading the groups of the bridge: %w", err)
 	}
-	ours := func(yield func(of.Flow) bool) {
-		for i := range stats {
-			f := &stats[i].Flow
-			if d.services.isLearned(*f) {
-				continue
-			}
-			if kind := cookieKind(f.Cookie >> 48 & 0xff); kind == cookieRule {
-				d.hints[uint32(f.Cookie)] = f.Priority
-			}
-			if !yield(*f) {
-				return
-			}
-		}
-	}
-	return d.book.compare(ours) + d.groups.compare(groups), nil
+	return dump.end() + d.groups.compare(groups), nil
 }
 
 // Realise writes what differs between the wanted state and the switch, in one

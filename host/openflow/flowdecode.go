@@ -16,16 +16,17 @@ type FlowStats struct {
 }
 
 // decodeFlows reads the body of a part of a flow description reply.
-func decodeFlows(body []byte, flows []FlowStats) ([]FlowStats, error) {
-	for len(body) > 0 {
-		flows = append(flows, FlowStats{})
-		n, err := decodeFlow(body, &flows[len(flows)-1])
+func decodeFlows(body []byte, each func(FlowStats)) error {
+	for number := 0; len(body) > 0; number++ {
+		var flow FlowStats
+		n, err := decodeFlow(body, &flow)
 		if err != nil {
-			return flows[:len(flows)-1], fmt.Errorf("flow number %d of the reply: %w", len(flows)-1, err)
+			return fmt.Errorf("flow number %d of a part of the reply: %w", number, err)
 		}
+		each(flow)
 		body = body[n:]
 	}
-	return flows, nil
+	return nil
 }
 
 // decodeFlow reads one ofp_flow_desc and says how long it was.

@@ -48,13 +48,11 @@ func decodeMulti(body []byte) error {
 	}
 	switch kind := uint16(body[0])<<8 | uint16(body[1]); kind {
 	case multiFlow:
-		flows, err := decodeFlows(body[8:], nil)
-		for _, f := range flows {
+		return decodeFlows(body[8:], func(f FlowStats) {
 			_ = f.String()
 			mod := AddFlow(f.Flow)
 			mod.appendTo(nil, 1)
-		}
-		return err
+		})
 	case multiGroupDesc:
 		groups, err := decodeGroups(body[8:], nil)
 		for _, g := range groups {

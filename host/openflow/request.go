@@ -198,18 +198,24 @@ func (c *Conn) Barrier(ctx context.Context) error {
 // DumpFlows lists the flows that the filter selects, in no particular order. Flows that were sent by Apply come back equal.
 func (c *Conn) DumpFlows(ctx context.Context, filter FlowFilter) ([]FlowStats, error) {
 	var flows []FlowStats
+	err := c.EachFlow(ctx, filter, func(f FlowStats) { flows = append(flows, f) })
+	if err != nil {
+		return nil, err
+	}
+	return flows, nil
+}
+
+// EachFlow is DumpFlows for many flows: each is handed over as it arrives, and none is kept. After an error not all were.
+func (c *Conn) EachFlow(ctx context.Context, filter FlowFilter, each func(FlowStats)) error {
 	err := c.multi(ctx, multiFlow, func(b []byte) []byte {
 		b = put32(put32(append(b, filter.Table.wire(), 0, 0, 0), filter.outPort()), groupAny)
 		b = put64(put64(put32(b, 0), filter.Cookie), filter.CookieMask)
 		return appendMatch(b, filter.Match)
-	}, func(body []byte) (err error) {
-		flows, err = decodeFlows(body, flows)
-		return err
-	})
+	}, func(body []byte) error { return decodeFlows(body, each) })
 	if err != nil {
-		return nil, fmt.Errorf("dump flows: %w", err)
+		return fmt.Errorf("dump flows: %w", err)
 	}
-	return flows, nil
+	return nil
 }
 
 // DumpGroups lists all groups, in no particular order.

@@ -47,15 +47,12 @@ func (s *Switch) Apply(_ context.Context, mods []of.Mod) error {
 	return nil
 }
 
-// DumpFlows gives all flows back; filters are not needed by anybody here.
-func (s *Switch) DumpFlows(context.Context, of.FlowFilter) ([]of.FlowStats, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]of.FlowStats, 0, len(s.flows))
-	for _, f := range s.flows {
-		out = append(out, of.FlowStats{Flow: f})
+// EachFlow hands over all flows; filters are not needed by anybody here.
+func (s *Switch) EachFlow(_ context.Context, _ of.FlowFilter, each func(of.FlowStats)) error {
+	for _, f := range s.Flows() {
+		each(of.FlowStats{Flow: f})
 	}
-	return out, nil
+	return nil
 }
 
 // Flows are all flows by key: a copy.
