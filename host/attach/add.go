@@ -159,7 +159,7 @@ func (a *Attacher) makeRoom(ctx context.Context, t *target) (at *Attachment, don
 // repeat makes sure that an attached Pod is attached.
 func (a *Attacher) repeat(ctx context.Context, m *member) error {
 	var r Repairs
-	if err := a.repair(ctx, m, &r); err != nil {
+	if err := a.repair(ctx, m, nil, &r); err != nil {
 		return err
 	}
 	if _, err := a.syncProxies(nil); err != nil {

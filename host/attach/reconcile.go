@@ -42,9 +42,13 @@ func (a *Attacher) Reconcile(ctx context.Context) (Repairs, error) {
 	if r.Gateway, err = a.prepare(ctx); err != nil {
 		return r, fmt.Errorf("repair the bridge and the gateway: %w", err)
 	}
+	look, err := a.opts.Host.LookAt(a.gatewayIndex())
+	if err != nil {
+		return r, err
+	}
 	var errs []error
 	for _, m := range a.members.all() {
-		if err := a.reconcile(ctx, m.key(), &r); err != nil {
+		if err := a.reconcile(ctx, m.key(), look, &r); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -61,7 +65,8 @@ func (a *Attacher) Reconcile(ctx context.Context) (Repairs, error) {
 	return r, errors.Join(errs...)
 }
 
-func (a *Attacher) reconcile(ctx context.Context, pod podKey, r *Repairs) error {
+// reconcile goes by a look at the node's routes and neighbours; nil: it looks for itself.
+func (a *Attacher) reconcile(ctx context.Context, pod podKey, look *hostnet.Look, r *Repairs) error {
 	leave, err := a.queue.enter(ctx, pod)
 	if err != nil {
 		return err
@@ -83,11 +88,11 @@ func (a *Attacher) reconcile(ctx context.Context, pod podKey, r *Repairs) error 
 	if !m.ready { // a DEL that failed half-way is repeated by the runtime
 		return nil
 	}
-	return a.repair(ctx, m, r)
+	return a.repair(ctx, m, look, r)
 }
 
 // repair puts right all that belongs to one attached Pod. The caller has the Pod's turn.
-func (a *Attacher) repair(ctx context.Context, m *member, r *Repairs) error {
+func (a *Attacher) repair(ctx context.Context, m *member, look *hostnet.Look, r *Repairs) error {
 	host, at := a.opts.Host, &m.Attachment
 	fail := func(step string, err error) error {
 		return &StepError{Pod: at.key().String(), Verb: "repair", Step: step, Err: err}
@@ -123,6 +128,9 @@ func (a *Attacher) repair(ctx context.Context, m *member, r *Repairs) error {
 	}
 	if err := a.repairPort(ctx, at, r); err != nil {
 		return fail("put its port back", err)
+	}
+	if look != nil && !m.waiting && host.InPlace(look, at.undo.Routes, a.move(at, at.VethIndex), at.Addresses, at.MAC) {
+		return nil
 	}
 	n, err := host.SetNeighbours(a.gatewayIndex(), at.Addresses, at.MAC)
 	if r.Neighbours += n; err != nil {
@@ -249,7 +257,7 @@ func (a *Attacher) settle(ctx context.Context) (more bool) {
 			continue
 		}
 		var r Repairs
-		if err := a.reconcile(ctx, m.key(), &r); err != nil {
+		if err := a.reconcile(ctx, m.key(), nil, &r); err != nil {
 			a.opts.Logger.Warn("a route does not name its source address yet", "pod", m.key().String(), "err", err)
 		}
 		if now := a.members.get(m.key()); now != nil && now.waiting {
