@@ -243,6 +243,7 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 	start("adopted connections", a.watchWindows)
 	start("stale connections", a.forgetStale)
 	start("shadows", a.watchShadows)
+	start("memory", a.giveBack)
 	start("names", a.names.run)
 	if a.conflist != nil {
 		start("CNI configuration", a.conflist.run)

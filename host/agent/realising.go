@@ -16,7 +16,7 @@ type realising struct {
 	mu       sync.Mutex
 	versions map[string]string // in force, by resource
 	at       time.Time         // when that changed
-	changed  chan struct{}     // has an element when it did since somebody looked
+	changed  chan struct{}     // has an element when that of policies did since somebody looked
 	seen     string            // the condition, and since when it is as it is
 	seenAt   metav1.Time
 }
@@ -95,8 +95,21 @@ func (r *realising) set(versions map[string]string) {
 	if maps.Equal(versions, r.versions) {
 		return
 	}
+	news := !maps.Equal(ofPolicies(versions), ofPolicies(r.versions))
 	r.versions, r.at = versions, time.Now()
-	poke(r.changed)
+	if news { // of the others nobody is told, and they change with every Pod
+		poke(r.changed)
+	}
+}
+
+func ofPolicies(versions map[string]string) map[string]string {
+	policies := make(map[string]string, 2)
+	for resource, version := range versions {
+		if isPolicy(resource) {
+			policies[resource] = version
+		}
+	}
+	return policies
 }
 
 func (r *realising) get() (map[string]string, time.Time) {

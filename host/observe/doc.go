@@ -1,6 +1,6 @@
 // Package observe lets people and programs see what the agent does: metrics
 // for Prometheus, and an admin API, which is HTTP with JSON on a unix socket
-// that only its owner may open.
+// that only its owner may open. The profiles of Go's runtime are there as well.
 //
 // The audit log (AuditLog) is a file with a line of JSON for every decision about a
 // new connection that somebody wants to know of.

@@ -72,6 +72,7 @@ func NewServer(options ServerOptions) *Server {
 			ErrorLog: slog.NewLogLogger(options.Logger.Handler(), slog.LevelError), ErrorHandling: promhttp.ContinueOnError,
 		}))
 	}
+	s.addProfiles()
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, NotFound(r.URL.Path, "there is no such path", fmt.Sprintf("ask one of %v", s.paths)))
 	})

@@ -91,7 +91,7 @@ func TestAnswers(t *testing.T) {
 		"/v1/panic": {http.StatusInternalServerError, "/v1/panic", "", "fault of the agent: oh", "report it with the agent's log"},
 		"/v1/slow":  {http.StatusGatewayTimeout, "", "", "context deadline exceeded", "the agent is busy: ask again"},
 		"/v1/nan":   {http.StatusInternalServerError, "", "", "fault of the agent: the answer can not be written as JSON", ""},
-		"/v1/other": {http.StatusNotFound, "/v1/other", "", "there is no such path", "ask one of [/healthz /metrics /v1/echo /v1/bad /v1/none /v1/fault /v1/panic /v1/slow /v1/nan]"},
+		"/v1/other": {http.StatusNotFound, "/v1/other", "", "there is no such path", "ask one of [/healthz /metrics /debug/pprof/allocs /debug/pprof/goroutine /debug/pprof/heap /debug/pprof/profile /v1/echo /v1/bad /v1/none /v1/fault /v1/panic /v1/slow /v1/nan]"},
 	} {
 		err := c.Get(within(t), path, url.Values{"port": {"x"}}, &echo)
 		var got *Error
