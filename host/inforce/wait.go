@@ -41,6 +41,8 @@ type Result struct {
 	Policy          string `json:"policy"`
 	ResourceVersion string `json:"resourceVersion"`
 	Nodes           []Node `json:"nodes"` // that it concerns, by name
+	// Deleted says that this is about the end of the policy.
+	Deleted bool `json:"deleted,omitempty"`
 }
 
 // InForce says that every node has it as it is written.

@@ -17,26 +17,30 @@ import (
 
 // waitFlags are as kubectl's.
 type waitFlags struct {
-	kubeconfig, context, namespace, output string
-	timeout                                time.Duration
+	kubeconfig, context, namespace, output, what string
+	timeout                                      time.Duration
 }
 
 func waitCommand() *cobra.Command {
 	var f waitFlags
 	c := &cobra.Command{
 		Use:   "wait KIND/NAME",
-		Short: "Wait until a policy is in force on every node that it concerns",
+		Short: "Wait until a policy, or its deletion, is in force on every node that it concerns",
 		Long: "Waits until every node with a Pod that the policy selects has the policy in force, in the version that the\n" +
-			"API has now or a later one, or says which node has not, and why. It asks the Kubernetes API.\n\n" +
+			"API has now or a later one, or says which node has not, and why. It asks the Kubernetes API.\n" +
+			"With --for=delete it waits until the policy is gone and every agent has taken it out of force, which may take\n" +
+			"a minute longer if no other policy changes.\n\n" +
 			"Exit codes: 0 it is in force everywhere; 1 it could not be found out; 3 the time is over and nodes are\n" +
 			"behind; 4 a node refused it, in whole or in part.",
-		Example: "  sluicectl wait networkpolicy/web -n shop\n  sluicectl wait clusternetworkpolicy/deny-metadata --timeout 2m -o json",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
+		Example: "  sluicectl wait networkpolicy/web -n shop\n  sluicectl wait clusternetworkpolicy/deny-metadata --timeout 2m -o json\n" +
+			"  sluicectl wait networkpolicy/web -n shop --for=delete --timeout 2m",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
 	}
 	c.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "file that says how to reach the API server; default as for kubectl")
 	c.Flags().StringVar(&f.context, "context", "", "context of that file")
 	c.Flags().StringVarP(&f.namespace, "namespace", "n", "", "namespace of the policy; default that of the context")
+	c.Flags().StringVar(&f.what, "for", "enforcement", `"enforcement" or "delete"`)
 	c.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long to wait")
 	c.Flags().StringVarP(&f.output, "output", "o", "table", `"table" or "json"`)
 	return c
@@ -45,6 +49,9 @@ func waitCommand() *cobra.Command {
 func (f waitFlags) run(c *cobra.Command, arg string) error {
 	if f.output != "table" && f.output != "json" {
 		return fmt.Errorf(`-o %s: choose "table" or "json"`, f.output)
+	}
+	if f.what != "enforcement" && f.what != "delete" {
+		return fmt.Errorf(`--for=%s: choose "enforcement" or "delete"`, f.what)
 	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = f.kubeconfig
@@ -69,7 +76,11 @@ func (f waitFlags) run(c *cobra.Command, arg string) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
 	defer cancel()
-	result, err := inforce.Wait(ctx, client, policy, progressOn(c.ErrOrStderr()))
+	look := inforce.Wait
+	if f.what == "delete" {
+		look = inforce.WaitGone
+	}
+	result, err := look(ctx, client, policy, progressOn(c.ErrOrStderr()))
 	if err != nil {
 		return err
 	}
@@ -92,7 +103,7 @@ func progressOn(out io.Writer) func(inforce.Result) {
 	}
 	last := ""
 	return func(r inforce.Result) {
-		line := fmt.Sprintf("%s: in force on %d of %d nodes", r.Policy, len(r.Nodes)-len(r.Missing()), len(r.Nodes))
+		line := fmt.Sprintf("%s: %s on %d of %d nodes", r.Policy, whatOf(r), len(r.Nodes)-len(r.Missing()), len(r.Nodes))
 		if line != last {
 			fmt.Fprintln(out, line) //nolint:errcheck // nobody reads along
 		}
@@ -100,10 +111,19 @@ func progressOn(out io.Writer) func(inforce.Result) {
 	}
 }
 
+func whatOf(r inforce.Result) string {
+	if r.Deleted {
+		return "gone"
+	}
+	return "in force"
+}
+
 func writeWait(out io.Writer, r inforce.Result) error {
 	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format+"\n", args...) } // Flush reports
 	switch {
+	case r.Deleted && r.InForce():
+		p("%s is gone from %d nodes", r.Policy, len(r.Nodes))
 	case len(r.Nodes) == 0:
 		p("%s concerns no node now: no Pod that runs is selected; the next one starts with it in force", r.Policy)
 	case r.InForce():
@@ -136,6 +156,8 @@ func verdictOf(r inforce.Result, waited time.Duration) error {
 		}
 	}
 	switch {
+	case behind > 0 && r.Deleted:
+		return &notInForce{fmt.Sprintf("%s is not gone from %d of %d nodes after %v", r.Policy, behind, len(r.Nodes), waited), 3}
 	case behind > 0:
 		return &notInForce{fmt.Sprintf("%s is not in force on %d of %d nodes after %v", r.Policy, behind+refused, len(r.Nodes), waited), 3}
 	case refused > 0:

@@ -64,6 +64,24 @@ func TestWait(t *testing.T) {
 	if r, code, said := wait(t, api.Admin(), "networkpolicy/p", "-n", "shop"); code != 0 || len(r.Nodes) != 2 {
 		t.Errorf("both: code %d, %+v, %s", code, r, said)
 	}
+	w.apply(policy, "shop", "end")
+	if _, code, said := wait(t, api.Admin(), "networkpolicy/end", "-n", "shop", "--for=delete", "--timeout", "1s"); code != 1 || !strings.Contains(said, "still there") {
+		t.Errorf("a policy that is there: code %d, %s", code, said)
+	}
+	if err := two.agent.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	w.delete(policy, "shop", "end")
+	r, code, said = wait(t, api.Admin(), "networkpolicy/end", "-n", "shop", "--for=delete", "--timeout", "3s")
+	if code != 3 || len(r.Nodes) != 2 || len(r.Missing()) != 1 || r.Missing()[0].Name != "two" || !strings.Contains(said, "not gone from 1 of 2 nodes") {
+		t.Errorf("one of two is late with a deletion: code %d, %+v, %s", code, r, said)
+	}
+	if err := two.agent.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if r, code, said := wait(t, api.Admin(), "networkpolicy/end", "-n", "shop", "--for=delete", "--timeout", "2m"); code != 0 || len(r.Nodes) != 2 || !r.Deleted {
+		t.Errorf("a deletion: code %d, %+v, %s", code, r, said)
+	}
 	w.apply(pod, "shop", "c", "c", "three")
 	if r, code, _ := wait(t, api.Admin(), "networkpolicy/p", "-n", "shop", "--timeout", "1s"); code != 3 || r.Missing()[0].State != inforce.Silent {
 		t.Errorf("a node without an agent: code %d, %+v", code, r)
