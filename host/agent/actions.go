@@ -156,7 +156,27 @@ func (a *agent) uninstall(ctx context.Context) (Uninstalled, error) {
 	}
 	a.retired.Store(true)
 	ejected, err := a.attacher.Uninstall(ctx)
+	if err == nil {
+		err = a.forgetState(ctx)
+	}
 	return Uninstalled{Ejected: ejected}, err
+}
+
+// forgetState removes what the agent keeps on disk, and its directory if nothing else is
+// in there. In a Pod it is a mount, which stays.
+func (a *agent) forgetState(ctx context.Context) error {
+	if a.kube != nil {
+		if err := a.kube.StopKeeping(ctx); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{a.moduleDir(), a.configMapDir()} {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove the modules that are kept on disk: %w", err)
+		}
+	}
+	_ = os.Remove(a.Config.StateDir) // what is left is somebody else's
+	return nil
 }
 
 // install takes back what uninstall said.

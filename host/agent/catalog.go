@@ -28,6 +28,9 @@ func (a *agent) newCatalog() *catalog.Catalog {
 // moduleDir keeps modules that were fetched.
 func (a *agent) moduleDir() string { return filepath.Join(a.Config.StateDir, "modules") }
 
+// configMapDir keeps those that came from ConfigMaps.
+func (a *agent) configMapDir() string { return filepath.Join(a.Config.StateDir, "configmaps") }
+
 func (a *agent) fromRegistry(reference, digest, publicKey string) plugin.Fetch {
 	return ModuleSource{
 		OCI: reference, Digest: digest, PublicKey: publicKey, CacheDir: a.moduleDir(), Credentials: a.Config.RegistryCredentials,
@@ -37,7 +40,7 @@ func (a *agent) fromRegistry(reference, digest, publicKey string) plugin.Fetch {
 // fromConfigMap reads a module that a digest pins: what was read once is what would
 // be read again, so it is kept for when the API server is away.
 func (a *agent) fromConfigMap(name, key, digest string) plugin.Fetch {
-	kept := filepath.Join(a.Config.StateDir, "configmaps", strings.TrimPrefix(digest, "sha256:"))
+	kept := filepath.Join(a.configMapDir(), strings.TrimPrefix(digest, "sha256:"))
 	return func(ctx context.Context) ([]byte, error) {
 		if wasm, err := keep.Read(kept, sandbox.MaxModuleSize); err == nil {
 			return wasm, nil

@@ -30,6 +30,15 @@ func TestUninstallLeavesNothing(t *testing.T) {
 	install := true
 	w.a.Config.CNI = CNIConfig{Install: &install, ConfDir: cni}
 	w.a.Config.CNISocket = filepath.Join(w.ovs.Dir, "cni.sock")
+	w.a.Config.StateDir = filepath.Join(t.TempDir(), "state")
+	for _, kept := range []string{w.a.moduleDir(), w.a.configMapDir()} {
+		if err := os.MkdirAll(kept, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(kept, "digest"), []byte("wasm"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var err error
 	if w.a.conflist, err = newChain(w.a); err != nil {
 		t.Fatal(err)
@@ -70,6 +79,9 @@ func TestUninstallLeavesNothing(t *testing.T) {
 	}
 	if text, err := os.ReadFile(filepath.Join(cni, "10-ptp.conflist")); err != nil || string(text) != primary {
 		t.Errorf("the primary's own is %q, %v", text, err)
+	}
+	if _, err := os.Stat(w.a.Config.StateDir); !os.IsNotExist(err) {
+		t.Errorf("the agent's own directory is left: %v", err)
 	}
 	if _, err := os.Stat(wire.RetiredFile(w.a.Config.CNISocket)); err != nil {
 		t.Errorf("nothing tells sluice-cni to agree to a DEL: %v", err)

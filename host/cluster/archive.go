@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"iter"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/sluice-net/sluice/host/keep"
@@ -276,4 +277,16 @@ func (a *archive) close() {
 		a.log.Error("close what is kept on disk", "error", err)
 	}
 	a.file = nil
+}
+
+// remove leaves nothing on disk. Nothing may be added afterwards.
+func (a *archive) remove() error {
+	if a == nil {
+		return nil
+	}
+	a.close()
+	if err := os.Remove(a.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove what is kept on disk: %w", err)
+	}
+	return nil
 }

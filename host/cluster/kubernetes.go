@@ -42,6 +42,7 @@ type Kubernetes struct {
 	log     *slog.Logger
 	api     *api
 	ledger  *ledger
+	unkeep  chan chan error // asks Run to remove what is kept
 
 	mu      sync.Mutex
 	ctx     context.Context // of Run; nil before and after
@@ -73,7 +74,7 @@ func NewKubernetes(options KubernetesOptions) (*Kubernetes, error) {
 		return nil, err
 	}
 	k := &Kubernetes{
-		options: options, log: options.Logger, api: api, ledger: newLedger(),
+		options: options, log: options.Logger, api: api, ledger: newLedger(), unkeep: make(chan chan error),
 		streams: map[string]*stream{}, claims: map[string]map[string]struct{}{"": {}},
 	}
 	for _, resource := range options.First {
@@ -139,6 +140,9 @@ func (k *Kubernetes) tell(ctx context.Context, sink Sink, archive *archive) {
 		}
 		select {
 		case <-k.ledger.wake:
+		case done := <-k.unkeep:
+			done <- archive.remove()
+			archive = nil
 		case <-patience:
 			if k.ledger.goOffline(append(k.own(), k.options.First...)) {
 				k.log.Warn("the API server does not answer: what was in force before is taken from disk", "server", k.api.server)
@@ -146,6 +150,18 @@ func (k *Kubernetes) tell(ctx context.Context, sink Sink, archive *archive) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// StopKeeping removes what is kept on disk, and nothing is kept from then on. It waits
+// for Run.
+func (k *Kubernetes) StopKeeping(ctx context.Context) error {
+	done := make(chan error, 1)
+	select {
+	case k.unkeep <- done:
+		return <-done
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

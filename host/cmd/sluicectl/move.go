@@ -113,7 +113,7 @@ func uninstallCommand() *cobra.Command {
 		Use:   "uninstall",
 		Short: "Take Sluice off this node: every Pod, the bridge, the CNI configuration",
 		Long: `Take the CNI configuration away, eject every Pod, then remove the bridge and all that Sluice has in the
-kernel. The node is as it was before, and Pods' connections go on. The agent stays without doing
+kernel, and what it keeps on disk. The node is as it was before, and Pods' connections go on. The agent stays without doing
 anything; end it afterwards, for it installs Sluice again when it starts.`,
 		Example: "  sluicectl uninstall && systemctl disable --now sluice-agent",
 		Args:    cobra.NoArgs,
