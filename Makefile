@@ -205,11 +205,21 @@ demo: deps build ## policy on real packets, and a module swapped under running t
 bench: deps build ## measure, against Open vSwitch's own tools and the CNI alone; also into tests/bench/results.json
 	SLUICE_BENCH_RESULTS=$(CURDIR)/tests/bench/results.json $(GO) test -vet=off -run '^$$' -bench . -timeout 60m ./tests/bench
 
+PODS   ?= 100000
+AGENTS ?= 50
+ROUNDS ?= 50
+.PHONY: bench-cluster
+bench-cluster: build ## measure on a real API server and two real nodes: PODS=100000, AGENTS=50, event to wire (half an hour, 12 GB)
+	@.ci/deps cluster
+	$(GO) run ./tests/cluster build nodes
+	SLUICE_BENCH_RESULTS=$(CURDIR)/tests/cluster/results.json SLUICE_PODS=$(PODS) SLUICE_AGENTS=$(AGENTS) SLUICE_ROUNDS=$(ROUNDS) \
+		$(GO) test -vet=off -run '^$$' -bench . -benchtime 1x -p 1 -timeout 60m ./tests/cluster/api ./tests/cluster/daemonset
+
 ## Other
 
 .PHONY: clean
 clean: ## remove what was built; Go's caches lie elsewhere and stay
-	rm -rf bin $(EMBEDDED) tests/bench/results.json
+	rm -rf bin $(EMBEDDED) tests/bench/results.json tests/cluster/results.json
 
 .PHONY: help
 help: ## this

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,6 +36,8 @@ type node struct {
 	agent  *exec.Cmd
 	ended  chan struct{} // closed when it has
 	log    *os.File
+
+	received atomic.Int64 // bytes that came from the API server
 }
 
 // newNode makes a node that is known to the API, without its agent.
@@ -169,14 +172,14 @@ func (n *node) reach(address string) {
 			if err != nil {
 				return
 			}
-			links.Go(func() { join(near, address) })
+			links.Go(func() { n.join(near, address) })
 		}
 	})
 	n.t.Cleanup(func() { inside.Close(); n.stop(syscall.SIGKILL); links.Wait() })
 }
 
 // join copies between a connection and another one to an address until one ends.
-func join(near net.Conn, address string) {
+func (n *node) join(near net.Conn, address string) {
 	defer near.Close()
 	far, err := net.Dial("tcp", address)
 	if err != nil {
@@ -185,7 +188,15 @@ func join(near net.Conn, address string) {
 	defer far.Close()
 	go func() {
 		defer near.Close()
-		_, _ = io.Copy(near, far) // the end of either is the end of both
+		_, _ = io.Copy(near, io.TeeReader(far, counter{&n.received})) // the end of either is the end of both
 	}()
 	_, _ = io.Copy(far, near)
+}
+
+// counter counts what is written to it.
+type counter struct{ bytes *atomic.Int64 }
+
+func (c counter) Write(b []byte) (int, error) {
+	c.bytes.Add(int64(len(b)))
+	return len(b), nil
 }
