@@ -120,9 +120,9 @@ func (a *Attacher) adopting(at *Attachment, result *Adoption) []step {
 		// Again, for connections that were opened the old way meanwhile.
 		return a.adoptFlows(ctx, at, result, false)
 	}
-	around := a.neighbours(at)
+	around, again := a.neighbours(at)
 	if !a.mode.takesOver {
-		return []step{p.claim, p.fit, p.port, p.offload, p.neighbour, p.proxies, flows, p.drop, routes, around}
+		return []step{p.claim, p.fit, again, p.port, p.offload, p.neighbour, p.proxies, flows, p.drop, routes, around}
 	}
 	n := a.numbered(at, p)
 	inward := step{
@@ -131,7 +131,7 @@ func (a *Attacher) adopting(at *Attachment, result *Adoption) []step {
 		do:    func(ctx context.Context) error { return a.adoptFlows(ctx, at, result, false) },
 		undo:  func(ctx context.Context) error { return a.opts.Node.ReleasePod(ctx, at.Namespace, at.Name) },
 	}
-	return []step{p.claim, p.fit, n.number, flows, n.port, p.offload, p.neighbour, p.proxies, inward, routes, around}
+	return []step{p.claim, p.fit, n.number, flows, again, n.port, p.offload, p.neighbour, p.proxies, inward, routes, around}
 }
 
 func (a *Attacher) adoptFlows(ctx context.Context, at *Attachment, result *Adoption, sendsOnly bool) error {
@@ -149,8 +149,9 @@ func (a *Attacher) adoptFlows(ctx context.Context, at *Attachment, result *Adopt
 
 // neighbours is the step that tells a running Pod which hardware address its router has now: the gateway's, or that of the
 // node's end of the veth. On the way there the Pod would find out without harm, as the bridge takes frames for any address;
-// on the way back the kernel takes only its own.
-func (a *Attacher) neighbours(at *Attachment) step {
+// on the way back the kernel takes only its own. There it is told again when the port has gone: until then the bridge may
+// have answered a question of the Pod.
+func (a *Attacher) neighbours(at *Attachment) (around, again step) {
 	readdress := func(toGateway bool) error {
 		return a.ifAlive(at, func() error {
 			veth, err := a.opts.Host.HardwareAddr(at.VethIndex)
@@ -165,9 +166,16 @@ func (a *Attacher) neighbours(at *Attachment) step {
 			return err
 		})
 	}
-	return step{
+	back := func(context.Context) error { return readdress(false) }
+	around = step{
 		name: "tell it the address of its router",
 		do:   func(context.Context) error { return readdress(true) },
-		undo: func(context.Context) error { return readdress(false) },
+		undo: back,
 	}
+	again = step{
+		name: "tell it the address of its router once more",
+		do:   func(context.Context) error { return nil },
+		undo: back,
+	}
+	return around, again
 }

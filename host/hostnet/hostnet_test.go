@@ -268,10 +268,11 @@ func TestAddressUnderDuplicateDetectionIsUsedLater(t *testing.T) {
 func TestIntroduce(t *testing.T) {
 	n := newNode(t)
 	ipIn(t, n.ns, "neigh replace 10.1.0.2 lladdr 02:00:00:00:00:99 dev "+n.veth.Name+" nud permanent")
-	other := netip.MustParseAddr("10.1.0.3")
+	other, asked := netip.MustParseAddr("10.1.0.3"), netip.MustParseAddr("10.1.0.4")
 	ipIn(t, n.ns, fmt.Sprintf("neigh replace %s lladdr %s dev %s nud permanent", other, n.veth.PodMAC, n.veth.Name))
+	ipIn(t, n.ns, fmt.Sprintf("neigh replace %s lladdr %s dev %s nud probe", asked, n.veth.PodMAC, n.veth.Name))
 	for range 2 {
-		if err := n.Introduce(n.veth.Index, append([]netip.Addr{other}, podAddresses...), n.veth.PodMAC); err != nil {
+		if err := n.Introduce(n.veth.Index, append([]netip.Addr{other, asked}, podAddresses...), n.veth.PodMAC); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -279,6 +280,7 @@ func TestIntroduce(t *testing.T) {
 	for _, want := range []string{
 		fmt.Sprintf("10.1.0.2 lladdr %s STALE", n.veth.PodMAC), fmt.Sprintf("fd00:1::2 lladdr %s STALE", n.veth.PodMAC), // another Pod's before
 		fmt.Sprintf("10.1.0.3 lladdr %s PERMANENT", n.veth.PodMAC), // as it was
+		fmt.Sprintf("10.1.0.4 lladdr %s STALE", n.veth.PodMAC),     // was about to be confirmed
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the neighbours are %s, not %s", got, want)

@@ -45,14 +45,14 @@ func (h *Host) SetNeighbours(gateway int, addresses []netip.Addr, mac net.Hardwa
 }
 
 // Introduce makes the node know Pod addresses on a link as if it had asked for them a while ago (NUD_STALE, RFC 4861,
-// 7.3.2): packets go out at once, and the kernel confirms the entry by itself later. An entry that can be used is left
-// alone.
+// 7.3.2): packets go out at once, and the kernel confirms the entry by itself seconds later. An entry that can be used is
+// left alone, unless the kernel is about to confirm it: the answer might go astray, and the entry would fail.
 func (h *Host) Introduce(link int, addresses []netip.Addr, mac net.HardwareAddr) error {
 	list, err := complete(func() ([]netlink.Neigh, error) { return h.nl.NeighList(link, 0) })
 	if err != nil {
 		return fmt.Errorf("list the neighbours of link %d: %w", link, err)
 	}
-	const usable = netlink.NUD_PERMANENT | netlink.NUD_NOARP | netlink.NUD_REACHABLE | netlink.NUD_STALE | netlink.NUD_DELAY | netlink.NUD_PROBE
+	const usable = netlink.NUD_PERMANENT | netlink.NUD_NOARP | netlink.NUD_REACHABLE | netlink.NUD_STALE
 	known := make(map[netip.Addr]bool, len(list))
 	for _, n := range list {
 		known[addrOf(n.IP)] = n.State&usable != 0 && bytes.Equal(n.HardwareAddr, mac)
