@@ -25,15 +25,15 @@ spec:
 // one, all under a policy that allows them.
 func streams(t *testing.T, l *lab.Lab) map[string]*lab.Stream {
 	t.Helper()
-	all := make(map[string]*lab.Stream)
+	all, rate := make(map[string]*lab.Stream), labtest.Rate()
 	for name, one := range map[string]struct {
 		open func(lab.StreamSpec) (*lab.Stream, error)
 		spec lab.StreamSpec
 	}{
-		"UDP between nodes":  {l.UDPStream, lab.StreamSpec{From: "shop/b", To: "shop/c"}},
-		"UDP within a node":  {l.UDPStream, lab.StreamSpec{From: "shop/b", To: "shop/a"}},
+		"UDP between nodes":  {l.UDPStream, lab.StreamSpec{From: "shop/b", To: "shop/c", Rate: rate}},
+		"UDP within a node":  {l.UDPStream, lab.StreamSpec{From: "shop/b", To: "shop/a", Rate: rate}},
 		"TCP between nodes":  {l.TCPStream, lab.StreamSpec{From: "shop/c", To: "shop/a", Rate: 200}},
-		"UDP, IPv6, outside": {l.UDPStream, lab.StreamSpec{From: "external", To: "shop/d", Address: l.Plan().Pods[3].Addresses[1]}},
+		"UDP, IPv6, outside": {l.UDPStream, lab.StreamSpec{From: "external", To: "shop/d", Address: l.Plan().Pods[3].Addresses[1], Rate: rate}},
 	} {
 		stream, err := one.open(one.spec)
 		if err != nil {

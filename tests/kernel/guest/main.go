@@ -81,7 +81,7 @@ func do(e errand.Errand) int {
 	defer cancel()
 	command := exec.CommandContext(ctx, e.Args[0], e.Args[1:]...)
 	command.Dir = e.Dir
-	command.Env = []string{"PATH=/usr/bin", "HOME=/root", "SLUICE_BIN=/work/bin", "LANG=C.UTF-8"}
+	command.Env = []string{"PATH=/usr/bin", "HOME=/root", "SLUICE_BIN=/work/bin", "SLUICE_EMULATED=1", "LANG=C.UTF-8"}
 	command.Stdout, command.Stderr = os.Stdout, os.Stdout
 	// What it leaves running goes with it, and its output does not keep this waiting.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
