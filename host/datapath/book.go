@@ -264,7 +264,14 @@ func (b *book) written(changes []change) {
 			delete(b.entries, c.key)
 		}
 	}
+	if len(changes) > keptDirty && len(b.dirty) == 0 {
+		b.dirty = map[of.FlowKey]struct{}{}
+	}
 }
+
+// keptDirty is up to how many changes the map of them is used again: a map never
+// gives its memory back.
+const keptDirty = 100_000
 
 // comparison replaces what is known of the switch by a dump of it.
 type comparison struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	of "github.com/sluice-net/sluice/host/openflow"
@@ -77,6 +78,7 @@ func (d *Datapath) Realise(ctx context.Context) (written int, err error) {
 	// Groups are there before the flows that use them, and go after them.
 	changes := d.book.changes()
 	mods, later := d.groups.changes()
+	mods = slices.Grow(mods, len(changes)+len(later))
 	for _, c := range changes {
 		mods = append(mods, c.mod())
 	}
