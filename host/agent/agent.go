@@ -174,7 +174,7 @@ func (a *agent) modules() (*plugin.Supervisor, error) {
 		return nil, fmt.Errorf("sandbox.path: %w: it must name the program sluice-sandbox", err)
 	}
 	return plugin.New(plugin.Options{
-		Committer: a.engine, Watch: a.source.Watch, SandboxPath: path, Logger: a.log, RecordingDir: a.Config.Sandbox.RecordingDir,
+		Committer: a.engine, Watch: a.source.Watch, Unwatch: a.source.Unwatch, SandboxPath: path, Logger: a.log, RecordingDir: a.Config.Sandbox.RecordingDir,
 		LoadTimeout: time.Duration(a.Config.Sandbox.LoadTimeoutSeconds) * time.Second, Reviewer: foresight{a.engine},
 	})
 }

@@ -29,8 +29,11 @@ type Options struct {
 	// and go on being so, before a generation of the module that may see them is
 	// given the first state. It may be called several times for one module. Nil:
 	// whatever is delivered is all there is.
-	Watch  func(ctx context.Context, module string, resources []string) error
-	Logger *slog.Logger
+	Watch func(ctx context.Context, module string, resources []string) error
+	// Unwatch says that a module is gone: what only it watched need not be delivered
+	// any more. It is called after the last Watch for it. Nil: nobody cares.
+	Unwatch func(module string)
+	Logger  *slog.Logger
 
 	// Limits that a module gets unless its Grant says otherwise. Zero fields are
 	// the defaults of abi/README.md: 64 MiB of memory, 2 s for a batch, 10 s for

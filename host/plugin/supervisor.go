@@ -114,7 +114,7 @@ func (s Spec) sources() (n int) {
 }
 
 // Remove stops a module and takes out of force what it put there, in one
-// transaction. If that fails the module is gone but its policy is still in
+// transaction; what only it watched is watched no longer. If that fails the module is gone but its policy is still in
 // force, and Remove may be called again.
 func (s *Supervisor) Remove(ctx context.Context, name string) error {
 	s.mu.Lock()
@@ -128,6 +128,10 @@ func (s *Supervisor) Remove(ctx context.Context, name string) error {
 		layer.Commit(layer.Begin(true))
 	} else if err := s.options.Committer.Commit(ctx, layer, layer.Begin(true)); err != nil {
 		return fmt.Errorf("module %q: taking its policy out of force: %w", name, err)
+	}
+	// Before a module of the same name can begin, and watch for itself.
+	if s.options.Unwatch != nil {
+		s.options.Unwatch(name)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -68,7 +68,7 @@ func reload(tb testing.TB, out *table, size reloadSize) {
 	if report.Err != nil || report.Duplicates > 0 {
 		tb.Errorf("the stream: %v", report)
 	}
-	work := fmt.Sprintf("%d reloads of a module: ", size.reloads)
+	work := fmt.Sprintf("%d reloads of a module with %s policies: ", size.reloads, number(float64(size.policies)))
 	out.add(row{Work: work + "lost at 1000 packets/s", Figure: float64(report.Lost), Unit: "packets", Peer: "sent", PeerFigure: float64(report.Sent), Aim: atMost(0)})
 	out.add(row{Work: work + "flow-mods", Figure: float64(flowsWritten(tb, l) - written), Unit: "flow-mods", Aim: atMost(0)})
 	out.add(row{

@@ -88,6 +88,13 @@ func (r *recorder) Commit(_ context.Context, layer *policy.Layer, txn *policy.Tx
 	return nil
 }
 
+// breaks makes commits fail from now on, or not any more.
+func (r *recorder) breaks(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.broken = err
+}
+
 func (r *recorder) commits() []policy.Delta {
 	r.mu.Lock()
 	defer r.mu.Unlock()

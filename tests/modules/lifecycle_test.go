@@ -191,9 +191,7 @@ func TestCommitterFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := h.status().PID
-	h.mu.Lock()
-	h.broken = errors.New("the switch does not answer")
-	h.mu.Unlock()
+	h.breaks(errors.New("the switch does not answer"))
 
 	h.Deliver([]abi.Event{pod("a", 2)})
 	s := h.until(t, "the error", func(s plugin.Status) bool { return s.LastError != "" })
@@ -207,9 +205,7 @@ func TestCommitterFails(t *testing.T) {
 	if s := h.status(); s.Generation != 1 || s.PID != pid || !slices.Equal(h.rules(), []string{"first"}) {
 		t.Errorf("the status is %+v", s)
 	}
-	h.mu.Lock()
-	h.broken = nil
-	h.mu.Unlock()
+	h.breaks(nil)
 	if s := h.until(t, "generation 2", running(2)); s.Restarts != 0 {
 		t.Errorf("the status is %+v", s)
 	}
@@ -330,20 +326,6 @@ func TestNotFedBeforeSynced(t *testing.T) {
 	}
 	if n := len(h.commits()); n != 1 {
 		t.Errorf("%d transactions after Synced", n)
-	}
-}
-
-func TestRemove(t *testing.T) {
-	h := newHouse(t, quick(), wasm(t, "steady"))
-	if err := h.settle(t); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Remove(t.Context(), module); err != nil {
-		t.Fatal(err)
-	}
-	d := h.commits()[1]
-	if len(d.DeleteRules) != 1 || len(d.DeleteSets) != 1 || len(h.Status()) != 0 || len(h.sandboxes(t)) != 0 {
-		t.Errorf("after Remove: %+v, %+v", d, h.Status())
 	}
 }
 

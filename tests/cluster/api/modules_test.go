@@ -202,6 +202,27 @@ func TestPolicyModules(t *testing.T) {
 		w.delete(`{apiVersion: policy.sluice.dev/v1alpha1, kind: PolicyModule, metadata: {name: house}}`)
 		w.awaitNode("here", "the end", func(s v1alpha1.NodeStatus) bool { return len(s.Modules) == 1 && s.ModulesRunning == "1/1" })
 	})
+	t.Run("what only it watched", func(t *testing.T) {
+		watching := modules.Manifest()
+		watching.Resources = []string{"widgets.example.org"}
+		bare, err := modules.Bare("steady")
+		if err != nil {
+			t.Fatal(err)
+		}
+		watcher, err := modules.With(bare, watching)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The API server does not serve these: as long as they are watched, that is said.
+		missing := func(s agent.Status) bool {
+			return strings.Contains(fmt.Sprint(s.Problems), "create the CustomResourceDefinition widgets.example.org")
+		}
+		w.apply(configMap, "watcher", text(watcher))
+		w.apply(fromMap, "watcher", "watcher", digestOf(watcher), "")
+		n.await("what is watched for the module", missing)
+		w.delete(`{apiVersion: policy.sluice.dev/v1alpha1, kind: PolicyModule, metadata: {name: watcher}}`)
+		n.await("nothing watched for nobody", func(s agent.Status) bool { return !missing(s) && len(s.Modules) == 1 })
+	})
 	t.Run("how far policy is", func(t *testing.T) {
 		p := w.apply(policy, "default", "p")
 		w.awaitNode("here", "the policy", func(s v1alpha1.NodeStatus) bool {
