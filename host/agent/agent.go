@@ -245,6 +245,7 @@ func (a *agent) run(ctx context.Context, cancel context.CancelFunc, host *hostne
 	start("shadows", a.watchShadows)
 	start("memory", a.giveBack)
 	start("names", a.names.run)
+	start("copies of modules", a.pruneCopies)
 	if a.conflist != nil {
 		start("CNI configuration", a.conflist.run)
 	}

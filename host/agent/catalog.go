@@ -25,8 +25,9 @@ func (a *agent) newCatalog() *catalog.Catalog {
 	})
 }
 
-// moduleDir keeps modules that were fetched.
-func (a *agent) moduleDir() string { return filepath.Join(a.Config.StateDir, "modules") }
+// moduleDir keeps modules from registries, configMapDir those from ConfigMaps.
+func (a *agent) moduleDir() string    { return filepath.Join(a.Config.StateDir, "modules") }
+func (a *agent) configMapDir() string { return filepath.Join(a.Config.StateDir, "configmaps") }
 
 // configMapDir keeps those that came from ConfigMaps.
 func (a *agent) configMapDir() string { return filepath.Join(a.Config.StateDir, "configmaps") }

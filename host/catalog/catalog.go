@@ -129,6 +129,26 @@ func (c *Catalog) Holds() []string {
 	return names
 }
 
+// Pins are the digests that name what PolicyModules ask for, and what runs until it
+// can be replaced: of a module's bytes, or of the artifact that holds them. Known is
+// false while there is a PolicyModule of which nobody can say what it asks for.
+func (c *Catalog) Pins() (digests []string, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known = true
+	for _, e := range c.entries {
+		if e.good == nil {
+			known = false
+			continue
+		}
+		digests = append(digests, e.good.pins...)
+	}
+	for _, w := range c.running {
+		digests = append(digests, w.pins...)
+	}
+	return digests, known
+}
+
 // tryAgain is how soon what the supervisor could not do is tried again.
 const tryAgain = 5 * time.Second
 

@@ -85,3 +85,24 @@ func TestGrant(t *testing.T) {
 		t.Errorf("got %+v", w)
 	}
 }
+
+// What is kept on disk is what somebody asks for; nobody knows what that is while a
+// PolicyModule is not understood.
+func TestPins(t *testing.T) {
+	const a, b = "sha256:aa", "sha256:bb"
+	cat := newCatalog("networkpolicy")
+	cat.Put("m", 1, module(`{"source":{"oci":{"reference":"registry/m@`+a+`"},"digest":"`+b+`"}}`))
+	cat.Put("n", 1, module(`{"source":{"builtin":"a"}}`))
+	if pins, known := cat.Pins(); !known || !slices.Equal(pins, []string{b, a}) {
+		t.Errorf("got %q, %v", pins, known)
+	}
+	cat.Put("later", 1, module(`{"source":{"builtin":"a"},"what":1}`))
+	if _, known := cat.Pins(); known {
+		t.Error("it is known what a PolicyModule asks for that is not understood")
+	}
+	cat.Delete("later")
+	cat.Delete("m")
+	if pins, known := cat.Pins(); !known || len(pins) != 0 {
+		t.Errorf("got %q, %v", pins, known)
+	}
+}

@@ -46,6 +46,7 @@ type wanted struct {
 	plugin.Spec
 	generation int64 // of the PolicyModule; 0: of the floor
 	hold       bool  // no node opens without its first commit
+	pins       []string
 }
 
 // read makes a module of a PolicyModule as it is in the API. With an error there is
@@ -79,7 +80,22 @@ func (s Sources) read(name string, generation int64, object []byte) (*wanted, er
 		w.Rollout = plugin.Rollout{MaxNewDenies: number(r.MaxNewDenies), MaxNewAllows: number(r.MaxNewAllows)}
 	}
 	w.Grant = grantOf(&spec)
+	w.pins = pinsOf(&spec.Source)
 	return w, s.find(w, &spec.Source)
+}
+
+// pinsOf are the digests that name a module: of its bytes, or of the artifact that
+// holds them.
+func pinsOf(source *v1alpha1.ModuleSource) (pins []string) {
+	if source.Digest != "" {
+		pins = append(pins, source.Digest)
+	}
+	if source.OCI != nil {
+		if _, digest, pinned := strings.Cut(source.OCI.Reference, "@"); pinned {
+			pins = append(pins, digest)
+		}
+	}
+	return pins
 }
 
 func number(n *int32) *int {
