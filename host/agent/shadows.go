@@ -137,7 +137,14 @@ func (a *agent) diff(ctx context.Context, q url.Values) (any, error) {
 			return a.foresee(ctx, s, 0), nil
 		}
 	}
-	return nil, observe.NotFound("module "+q.Get("module"), "no module of this name runs in mode Shadow on this node", "`sluicectl status` lists the modules and their modes")
+	module := q.Get("module")
+	for _, l := range a.supervisor.Layers() {
+		if l.Module() == module {
+			return nil, observe.NotFound("module "+module, "it is enforced on this node, so there is nothing that it would change",
+				"run the version that is to be compared as another module, with mode: Shadow and insteadOf: "+module)
+		}
+	}
+	return nil, observe.NotFound("module "+module, "no module of this name runs on this node", "`sluicectl get modules` lists those that do, and their modes")
 }
 
 // accept answers POST /v1/modules/accept?module=NAME&digest=DIGEST.

@@ -93,7 +93,20 @@ func TestShadowForetellsPackets(t *testing.T) {
 		if s.Shadow.WouldCut > s.Shadow.Connections || len(s.Shadow.CutExamples) == 0 {
 			t.Errorf("the shadow is %+v", s.Shadow)
 		}
+		diffLive(t, l, "clusternetworkpolicy", 1, " open connections would be cut")
+		diffLive(t, l, "networkpolicy", 2, "mode: Shadow and insteadOf: networkpolicy")
+		diffLive(t, l, "nobody", 2, "no module of this name runs on this node")
 	})
+}
+
+// diffLive asks `sluicectl module diff --live` on a node.
+func diffLive(t *testing.T, l *lab.Lab, module string, code int, want string) {
+	t.Helper()
+	ctl := exec.CommandContext(t.Context(), labtest.Programs(t, false).Ctl, "module", "diff", module, "--live", "--socket", l.Agent("east").AdminSocket())
+	out, err := ctl.CombinedOutput()
+	if ctl.ProcessState == nil || ctl.ProcessState.ExitCode() != code || !strings.Contains(string(out), want) {
+		t.Errorf("module diff %s --live: %v, want exit code %d and %q:\n%s", module, err, code, want, out)
+	}
 }
 
 // moduleStatus waits until a module of an agent is as asked.

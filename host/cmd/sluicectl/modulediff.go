@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,10 @@ between all Pods, nodes and blocks of addresses that policy can tell apart, on e
 anything begins or ends. It shows what would be newly denied and newly allowed, with the names of Pods.
 
 With --live it is about a module that runs in mode Shadow on this node: what it would change if it were
-enforced, for the objects and the policy of this moment.
+enforced, in the place of the module that it names with insteadOf or as one more, for the objects and the policy
+of this moment; and how many of the connections that are open on the bridge now it would cut. To see what a new
+version would do, run it beside the old one first: a PolicyModule, or an entry of the agent's "modules", with
+"mode: Shadow" and "insteadOf: NAME".
 
 ` + moduleHelp + `
 
@@ -51,14 +55,12 @@ Exit codes: 0 no verdict changes, 1 some do, 2 the comparison could not be made.
   sluicectl module diff web --live`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			report, err := f.report(c, args)
-			if err != nil {
-				return &codedError{exitTrouble, err}
-			}
-			if f.output == "json" {
-				err = writeJSON(c.OutOrStdout(), report)
+			var report compare.Report
+			var err error
+			if f.live {
+				report, err = f.showLive(c, args)
 			} else {
-				err = writeReport(c.OutOrStdout(), report)
+				report, err = f.show(c, args)
 			}
 			switch {
 			case err != nil:
@@ -79,35 +81,61 @@ Exit codes: 0 no verdict changes, 1 some do, 2 the comparison could not be made.
 	return c
 }
 
-// report makes the comparison that the arguments ask for.
-func (f *diffFlags) report(c *cobra.Command, args []string) (compare.Report, error) {
-	switch {
-	case f.live && (len(args) != 1 || len(f.manifests) > 0):
-		return compare.Report{}, errors.New("--live takes the name of one module and no manifests")
-	case !f.live && len(args) != 2:
+// show compares two versions over manifests.
+func (f *diffFlags) show(c *cobra.Command, args []string) (compare.Report, error) {
+	if len(args) != 2 {
 		return compare.Report{}, errors.New("name two versions of a module, or one that runs in mode Shadow with --live")
-	case f.live:
-		return f.ask(c, args[0])
 	}
 	result, err := f.compare(c, args[0], args[1])
-	return result.Report(), err
+	if err != nil {
+		return compare.Report{}, err
+	}
+	report := result.Report()
+	if f.output == "json" {
+		return report, writeJSON(c.OutOrStdout(), report)
+	}
+	return report, writeReport(c.OutOrStdout(), report)
 }
 
-// ask has the agent compare a shadow with what is in force.
-func (f *diffFlags) ask(c *cobra.Command, module string) (compare.Report, error) {
+// showLive has the agent compare a shadow with what is in force.
+func (f *diffFlags) showLive(c *cobra.Command, args []string) (compare.Report, error) {
+	if len(args) != 1 || len(f.manifests) > 0 {
+		return compare.Report{}, errors.New("--live takes the name of one module and no manifests")
+	}
 	if err := checkOutput(f.output, "table", "json"); err != nil {
 		return compare.Report{}, err
 	}
 	client := observe.NewClient(f.socket)
 	defer client.Close()
 	var s agent.ShadowStatus
-	if err := client.Get(c.Context(), "/v1/modules/diff", url.Values{"module": {module}}, &s); err != nil {
+	if err := client.Get(c.Context(), "/v1/modules/diff", url.Values{"module": {args[0]}}, &s); err != nil {
 		return compare.Report{}, err
 	}
 	if s.Error != "" {
 		return compare.Report{}, errors.New(s.Error)
 	}
-	return s.Report, nil
+	if f.output == "json" {
+		return s.Report, writeJSON(c.OutOrStdout(), s)
+	}
+	if err := writeReport(c.OutOrStdout(), s.Report); err != nil {
+		return s.Report, err
+	}
+	return s.Report, writeTraffic(c.OutOrStdout(), &s)
+}
+
+// writeTraffic says what of today's traffic a shadow would cut.
+func writeTraffic(out io.Writer, s *agent.ShadowStatus) error {
+	if s.TrafficError != "" {
+		_, err := fmt.Fprintln(out, "open connections could not be looked at:", s.TrafficError)
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%d of %d open connections would be cut\n", s.WouldCut, s.Connections)
+	for _, example := range s.CutExamples {
+		if err == nil {
+			_, err = fmt.Fprintln(out, "  "+example)
+		}
+	}
+	return err
 }
 
 func (f *diffFlags) compare(c *cobra.Command, old, now string) (compare.Result, error) {

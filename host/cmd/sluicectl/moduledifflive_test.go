@@ -25,7 +25,7 @@ func TestModuleDiffLive(t *testing.T) {
 		case "same":
 			return agent.ShadowStatus{Report: compare.Report{Changes: []compare.ReportChange{}}}, nil
 		case "strict":
-			return agent.ShadowStatus{Report: compare.Report{NewDenies: 7, Left: 1}}, nil
+			return agent.ShadowStatus{Report: compare.Report{NewDenies: 7, Left: 1}, Connections: 5, WouldCut: 2, CutExamples: []string{"shop/a to shop/b, TCP/80"}}, nil
 		}
 		return nil, observe.NotFound("module "+q.Get("module"), "it does not run in mode Shadow", "look at the status")
 	})
@@ -45,8 +45,10 @@ func TestModuleDiffLive(t *testing.T) {
 		if exitCode(err) != want {
 			t.Errorf("%s: exit code %d, %v", module, exitCode(err), err)
 		}
-		if module == "strict" && !strings.Contains(out, "7 pairs newly denied") {
-			t.Errorf("it prints %q", out)
+		for _, said := range []string{"7 pairs newly denied", "2 of 5 open connections would be cut", "  shop/a to shop/b, TCP/80"} {
+			if module == "strict" && !strings.Contains(out, said) {
+				t.Errorf("it prints %q, not %q", out, said)
+			}
 		}
 	}
 }
