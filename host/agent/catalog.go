@@ -25,9 +25,8 @@ func (a *agent) newCatalog() *catalog.Catalog {
 	})
 }
 
-// moduleDir keeps modules from registries, configMapDir those from ConfigMaps.
-func (a *agent) moduleDir() string    { return filepath.Join(a.Config.StateDir, "modules") }
-func (a *agent) configMapDir() string { return filepath.Join(a.Config.StateDir, "configmaps") }
+// moduleDir keeps modules that were fetched.
+func (a *agent) moduleDir() string { return filepath.Join(a.Config.StateDir, "modules") }
 
 // configMapDir keeps those that came from ConfigMaps.
 func (a *agent) configMapDir() string { return filepath.Join(a.Config.StateDir, "configmaps") }
