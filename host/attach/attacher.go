@@ -65,8 +65,9 @@ type Attacher struct {
 	gateway   Gateway
 	mirrored  bool // there have been rules to copy for the gateway
 
-	settleSoon chan struct{} // a route waits for its source address
-	retired    atomic.Bool   // Uninstall was called
+	settleSoon chan struct{}               // a route waits for its source address
+	retired    atomic.Bool                 // Uninstall was called
+	quiet      map[int]hostnet.FeatureBits // of the last round; only Reconcile uses it
 }
 
 // Gateway is the gateway device as it is now.

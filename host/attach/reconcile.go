@@ -42,13 +42,13 @@ func (a *Attacher) Reconcile(ctx context.Context) (Repairs, error) {
 	if r.Gateway, err = a.prepare(ctx); err != nil {
 		return r, fmt.Errorf("repair the bridge and the gateway: %w", err)
 	}
-	look, err := a.opts.Host.LookAt(a.gatewayIndex())
+	now, err := a.begin()
 	if err != nil {
 		return r, err
 	}
 	var errs []error
 	for _, m := range a.members.all() {
-		if err := a.reconcile(ctx, m.key(), look, &r); err != nil {
+		if err := a.reconcile(ctx, m.key(), now, &r); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -65,8 +65,8 @@ func (a *Attacher) Reconcile(ctx context.Context) (Repairs, error) {
 	return r, errors.Join(errs...)
 }
 
-// reconcile goes by a look at the node's routes and neighbours; nil: it looks for itself.
-func (a *Attacher) reconcile(ctx context.Context, pod podKey, look *hostnet.Look, r *Repairs) error {
+// reconcile goes by what a round knows; nil: it looks for itself.
+func (a *Attacher) reconcile(ctx context.Context, pod podKey, now *round, r *Repairs) error {
 	leave, err := a.queue.enter(ctx, pod)
 	if err != nil {
 		return err
@@ -88,16 +88,16 @@ func (a *Attacher) reconcile(ctx context.Context, pod podKey, look *hostnet.Look
 	if !m.ready { // a DEL that failed half-way is repeated by the runtime
 		return nil
 	}
-	return a.repair(ctx, m, look, r)
+	return a.repair(ctx, m, now, r)
 }
 
 // repair puts right all that belongs to one attached Pod. The caller has the Pod's turn.
-func (a *Attacher) repair(ctx context.Context, m *member, look *hostnet.Look, r *Repairs) error {
+func (a *Attacher) repair(ctx context.Context, m *member, now *round, r *Repairs) error {
 	host, at := a.opts.Host, &m.Attachment
 	fail := func(step string, err error) error {
 		return &StepError{Pod: at.key().String(), Verb: "repair", Step: step, Err: err}
 	}
-	if a.mode.dropAtIngress {
+	if a.mode.dropAtIngress && !now.drops(at.Veth) {
 		changed, err := host.Drop(at.Veth)
 		if err != nil {
 			return fail("drop its frames in the kernel", err)
@@ -107,15 +107,8 @@ func (a *Attacher) repair(ctx context.Context, m *member, look *hostnet.Look, r 
 		}
 	}
 	if a.mode.checksumInPod {
-		on, err := a.offloadedAgain(m)
-		if err == nil {
-			err = hostnet.SetTxOffload(at.Netns, at.IfName, on, false)
-		}
-		if err != nil {
+		if err := a.repairOffload(m, now, r); err != nil {
 			return fail("turn checksum offload off in it", err)
-		}
-		if len(on) > 0 {
-			r.Offloads++
 		}
 	}
 	if proxies, err := a.proxiesOf(at, at.undo.Proxies); err != nil {
@@ -129,7 +122,7 @@ func (a *Attacher) repair(ctx context.Context, m *member, look *hostnet.Look, r 
 	if err := a.repairPort(ctx, at, r); err != nil {
 		return fail("put its port back", err)
 	}
-	if look != nil && !m.waiting && host.InPlace(look, at.undo.Routes, a.move(at, at.VethIndex), at.Addresses, at.MAC) {
+	if now.inPlace(a, m) {
 		return nil
 	}
 	n, err := host.SetNeighbours(a.gatewayIndex(), at.Addresses, at.MAC)
@@ -148,6 +141,20 @@ func (a *Attacher) repair(ctx context.Context, m *member, look *hostnet.Look, r 
 	}
 	a.members.put(at, m.ready, waiting)
 	return nil
+}
+
+func (a *Attacher) repairOffload(m *member, now *round, r *Repairs) error {
+	at := &m.Attachment
+	if quiet, err := now.offloadQuiet(at); err != nil || quiet {
+		return err
+	}
+	on, err := a.offloadedAgain(m)
+	if err != nil || len(on) == 0 {
+		return err
+	}
+	now.offloadLoud(at)
+	r.Offloads++
+	return hostnet.SetTxOffload(at.Netns, at.IfName, on, false)
 }
 
 func (a *Attacher) changeProxies(ctx context.Context, m *member, proxies []netip.Addr) error {

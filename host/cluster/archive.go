@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -26,13 +27,19 @@ type archive struct {
 	places   map[key]spot
 	live     int64 // bytes of all places
 	complete map[string]string
+	current  map[string]bool // resources that were complete since the start
+	seed     maphash.Seed
+	began    time.Time // the last time that a resource became complete, by what was read
 	failed   bool
 }
 
-// spot is where an entry stands in the log.
+// spot is where an entry stands in the log, and a hash of it: an agent that starts is told
+// all objects again, and most are there as they are.
 type spot struct {
 	at   int64
+	hash uint64
 	size uint32
+	told bool // the sink has heard of the object since the start
 }
 
 // archiveEntry is one line of a batch, as JSON.
@@ -60,11 +67,14 @@ const (
 	archiveFrame = 4 << 20
 )
 
-// openArchive reads what was kept. A damaged file is an error, and an archive that
+func newArchive(path string, log *slog.Logger) *archive {
+	return &archive{path: path, log: log, places: map[key]spot{}, complete: map[string]string{}, current: map[string]bool{}, seed: maphash.MakeSeed()}
+}
+
+// openArchive finds what was kept. A damaged file is an error, and an archive that
 // begins anew.
-func openArchive(path string, log *slog.Logger) (*archive, map[string][]archiveEntry, time.Time, error) {
-	a := &archive{path: path, log: log, places: map[key]spot{}, complete: map[string]string{}}
-	entries := map[key]archiveEntry{}
+func openArchive(path string, log *slog.Logger) (*archive, error) {
+	a := newArchive(path, log)
 	var last int64
 	file, err := keep.OpenLog(path, func(at int64, frame []byte) error {
 		return eachEntry(frame, func(offset int, line []byte) error {
@@ -73,32 +83,49 @@ func openArchive(path string, log *slog.Logger) (*archive, map[string][]archiveE
 				return err
 			}
 			last = max(last, e.Time)
-			a.note(e, spot{at + int64(offset), uint32(len(line))})
-			if k := (key{e.Resource, e.Namespace, e.Name}); e.Object != nil {
-				entries[k] = e
-			} else {
-				delete(entries, k)
-			}
+			a.note(e, a.spotOf(at+int64(offset), line))
 			return nil
 		})
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return a, nil, time.Time{}, nil
+		return a, nil
 	case err != nil:
-		return &archive{path: path, log: log, places: map[key]spot{}, complete: map[string]string{}}, nil, time.Time{}, err
+		return newArchive(path, log), err
 	}
-	a.file = file
-	byResource := map[string][]archiveEntry{}
+	a.file, a.began = file, time.Unix(last, 0)
+	return a, nil
+}
+
+func (a *archive) spotOf(at int64, line []byte) spot {
+	return spot{at: at, hash: maphash.Bytes(a.seed, line), size: uint32(len(line))}
+}
+
+// read returns what is kept, by resource, of those that were complete once. It is needed
+// only if the API server does not answer.
+func (a *archive) read() (map[string][]archiveEntry, error) {
+	if a == nil || a.file == nil {
+		return nil, nil
+	}
+	entries := map[string][]archiveEntry{}
 	for resource := range a.complete {
-		byResource[resource] = nil
+		entries[resource] = nil
 	}
-	for k, e := range entries {
-		if _, ok := a.complete[k.resource]; ok {
-			byResource[k.resource] = append(byResource[k.resource], e)
+	for k, p := range a.places {
+		if _, complete := a.complete[k.resource]; !complete || k.name == "" {
+			continue
 		}
+		line := make([]byte, p.size)
+		if _, err := a.file.ReadAt(line, p.at); err != nil {
+			return nil, fmt.Errorf("read what is kept on disk: %w", err)
+		}
+		var e archiveEntry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return nil, fmt.Errorf("read what is kept on disk: %w", err)
+		}
+		entries[k.resource] = append(entries[k.resource], e)
 	}
-	return a, byResource, time.Unix(last, 0), nil
+	return entries, nil
 }
 
 // eachEntry goes through a frame: for each entry its length as a uvarint, and it.
@@ -119,7 +146,7 @@ func eachEntry(frame []byte, each func(offset int, line []byte) error) error {
 
 // note keeps where an entry stands.
 func (a *archive) note(e archiveEntry, at spot) {
-	k := key{e.Resource, e.Namespace, e.Name}
+	k := key{shared(e.Resource), shared(e.Namespace), e.Name}
 	if old, there := a.places[k]; there {
 		a.live -= int64(old.size)
 		delete(a.places, k)
@@ -175,6 +202,11 @@ func (a *archive) entriesOf(b batch, now time.Time) iter.Seq[archiveEntry] {
 			}
 		}
 		for _, t := range b.parts {
+			for _, k := range a.outdated(t.stream.resource) {
+				if !yield(archiveEntry{Resource: k.resource, Namespace: k.namespace, Name: k.name}) {
+					return
+				}
+			}
 			if _, there := a.complete[t.stream.resource]; !there && !yield(archiveEntry{
 				Resource: t.stream.resource, Complete: cmp.Or(t.version, "0"), Time: now.Unix(),
 			}) {
@@ -189,11 +221,27 @@ func (a *archive) entriesOf(b batch, now time.Time) iter.Seq[archiveEntry] {
 	}
 }
 
-// append writes entries in frames.
+// outdated are the objects of a resource that went while nobody looked: those of which the
+// sink has not heard although it has heard of all.
+func (a *archive) outdated(resource string) (gone []key) {
+	if a.current[resource] {
+		return nil
+	}
+	a.current[resource] = true
+	for k, p := range a.places {
+		if k.resource == resource && k.name != "" && !p.told {
+			gone = append(gone, k)
+		}
+	}
+	return gone
+}
+
+// append writes entries in frames, but for what is there as it is.
 func (a *archive) append(entries iter.Seq[archiveEntry]) error {
 	var frame []byte
 	var written []archiveEntry // of the frame, without their objects' text
-	var places []spot
+	var places []spot          // within the frame
+	replaced := map[key]bool{} // by the frame
 	flush := func() error {
 		if len(written) == 0 {
 			return nil
@@ -209,15 +257,30 @@ func (a *archive) append(entries iter.Seq[archiveEntry]) error {
 			return err
 		}
 		for i, e := range written {
-			a.note(e, spot{at + places[i].at, places[i].size})
+			p := places[i]
+			p.at += at
+			a.note(e, p)
 		}
 		frame, written, places = frame[:0], written[:0], places[:0]
+		clear(replaced)
 		return nil
 	}
 	for e := range entries {
 		line := encode(e)
+		place := a.spotOf(int64(len(frame)), line)
+		place.told = true
+		k := key{e.Resource, e.Namespace, e.Name}
+		if old, there := a.places[k]; there {
+			old.told = true
+			a.places[k] = old
+			if old.hash == place.hash && old.size == place.size && !replaced[k] {
+				continue
+			}
+			replaced[k] = true
+		}
 		frame = binary.AppendUvarint(frame, uint64(len(line)))
-		places = append(places, spot{int64(len(frame)), uint32(len(line))})
+		place.at = int64(len(frame))
+		places = append(places, place)
 		frame = append(frame, line...)
 		if e.Object != nil {
 			e.Object = json.RawMessage{}
@@ -242,14 +305,17 @@ func (a *archive) rewrite() error {
 			at, err := l.Append(frame)
 			for _, k := range keys {
 				p := places[k]
-				places[k] = spot{p.at + at, p.size}
+				p.at += at
+				places[k] = p
 			}
 			frame, keys = frame[:0], keys[:0]
 			return err
 		}
 		for k, p := range a.places {
 			frame = binary.AppendUvarint(frame, uint64(p.size))
-			places[k] = spot{int64(len(frame)), p.size}
+			moved := p
+			moved.at = int64(len(frame))
+			places[k] = moved
 			frame = append(frame, make([]byte, p.size)...)
 			if _, err := old.ReadAt(frame[len(frame)-int(p.size):], p.at); err != nil {
 				return err

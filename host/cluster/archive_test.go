@@ -19,8 +19,12 @@ import (
 
 // namesIn is what an archive on disk holds, in words.
 func namesIn(path string) ([]string, error) {
-	a, entries, _, err := openArchive(path, slog.New(slog.DiscardHandler))
-	a.close()
+	a, err := openArchive(path, slog.New(slog.DiscardHandler))
+	defer a.close()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := a.read()
 	var names []string
 	for resource, list := range entries {
 		names = append(names, resource)
@@ -38,9 +42,9 @@ func TestArchive(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	rapid.Check(t, func(rt *rapid.T) {
 		path := filepath.Join(t.TempDir(), fmt.Sprint(rapid.Uint64().Draw(rt, "id")), "objects")
-		a, entries, _, err := openArchive(path, slog.New(slog.DiscardHandler))
-		if err != nil || entries != nil {
-			rt.Fatal(entries, err)
+		a, err := openArchive(path, slog.New(slog.DiscardHandler))
+		if err != nil || len(a.complete) > 0 {
+			rt.Fatal(a.complete, err)
 		}
 		want := map[string]string{}
 		for range rapid.IntRange(1, 20).Draw(rt, "batches") {
@@ -79,20 +83,20 @@ func TestArchive(t *testing.T) {
 // kept, and one that nobody asks for any more is gone.
 func TestArchiveComplete(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "objects")
-	a, _, _, _ := openArchive(path, slog.New(slog.DiscardHandler))
+	a, _ := openArchive(path, slog.New(slog.DiscardHandler))
 	pod := Event{Op: Put, Resource: Pods, Name: "p", Object: &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}}}
 	a.add(batch{events: []Event{pod}}, time.Now())
 	a.close()
 	if got, err := namesIn(path); err != nil || len(got) != 0 {
 		t.Errorf("of an incomplete list there is %q, %v", got, err)
 	}
-	a, _, _, _ = openArchive(path, slog.New(slog.DiscardHandler))
-	a.add(batch{parts: []taken{{stream: &stream{resource: Pods}}}}, time.Now())
+	a, _ = openArchive(path, slog.New(slog.DiscardHandler))
+	a.add(batch{events: []Event{pod}, parts: []taken{{stream: &stream{resource: Pods}}}}, time.Now())
 	a.close()
 	if got, err := namesIn(path); err != nil || len(got) != 2 {
 		t.Errorf("of a complete list there is %q, %v", got, err)
 	}
-	a, _, _, _ = openArchive(path, slog.New(slog.DiscardHandler))
+	a, _ = openArchive(path, slog.New(slog.DiscardHandler))
 	a.add(batch{gone: map[string]bool{Pods: true}}, time.Now())
 	a.close()
 	if got, err := namesIn(path); err != nil || len(got) != 0 {
@@ -103,5 +107,34 @@ func TestArchiveComplete(t *testing.T) {
 	}
 	if _, err := namesIn(path); !errors.Is(err, keep.ErrCorrupt) {
 		t.Errorf("something else: %v", err)
+	}
+}
+
+// An agent that starts again is told all objects: what is on disk as it is, is not
+// written again, and what went in between goes.
+func TestArchiveAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "objects")
+	put := func(name, content string) Event {
+		return Event{Op: Put, Resource: NetworkPolicies, Name: name, JSON: []byte(content)}
+	}
+	parts := []taken{{stream: &stream{resource: NetworkPolicies}, version: "7"}}
+	a, _ := openArchive(path, slog.New(slog.DiscardHandler))
+	a.add(batch{events: []Event{put("same", "1"), put("changed", "1"), put("gone", "1"), put("early", "1")}, parts: parts}, time.Now())
+	a.close()
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ = openArchive(path, slog.New(slog.DiscardHandler))
+	a.add(batch{events: []Event{put("early", "1")}}, time.Now()) // asked for before the list
+	a.add(batch{events: []Event{put("same", "1")}, parts: nil}, time.Now())
+	if now, err := os.Stat(path); err != nil || now.Size() != before.Size() {
+		t.Errorf("the log has %d bytes, %v; before it had %d", now.Size(), err, before.Size())
+	}
+	a.add(batch{events: []Event{put("changed", "2")}, parts: parts}, time.Now())
+	a.close()
+	want := []string{NetworkPolicies, NetworkPolicies + " changed 2", NetworkPolicies + " early 1", NetworkPolicies + " same 1"}
+	if got, err := namesIn(path); err != nil || !slices.Equal(got, want) {
+		t.Errorf("there is %q, %v; want %q", got, err, want)
 	}
 }

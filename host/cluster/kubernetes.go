@@ -144,9 +144,7 @@ func (k *Kubernetes) tell(ctx context.Context, sink Sink, archive *archive) {
 			done <- archive.remove()
 			archive = nil
 		case <-patience:
-			if k.ledger.goOffline(append(k.own(), k.options.First...)) {
-				k.log.Warn("the API server does not answer: what was in force before is taken from disk", "server", k.api.server)
-			}
+			k.goOffline(archive)
 		case <-ctx.Done():
 			return
 		}

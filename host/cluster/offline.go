@@ -18,16 +18,31 @@ func (k *Kubernetes) openArchive() *archive {
 	if k.options.Keep == "" {
 		return nil
 	}
-	a, entries, last, err := openArchive(k.options.Keep, k.log)
+	a, err := openArchive(k.options.Keep, k.log)
 	if err != nil {
 		k.log.Error("what was kept on disk is not used; it is written anew once the API server has answered", "error", err)
 		k.ledger.damaged(Problem{File: k.options.Keep, Reason: err.Error() + "; it is not used, and written anew once the API server has answered"})
 	}
-	if len(entries) > 0 {
-		k.log.Info("objects are kept on disk", "file", k.options.Keep, "resources", len(entries), "first complete", last)
+	if len(a.complete) > 0 {
+		k.log.Info("objects are kept on disk", "file", k.options.Keep, "resources", len(a.complete), "first complete", a.began)
 	}
-	k.ledger.archived = entries
 	return a
+}
+
+// goOffline takes what is on disk, unless the API server has answered in the meantime.
+func (k *Kubernetes) goOffline(archive *archive) {
+	if k.ledger.hasStarted() {
+		return
+	}
+	entries, err := archive.read()
+	if err != nil {
+		k.log.Error("what was kept on disk is not used", "error", err)
+		k.ledger.damaged(Problem{File: k.options.Keep, Reason: err.Error() + "; it is not used"})
+		return
+	}
+	if k.ledger.goOffline(append(k.own(), k.options.First...), entries) {
+		k.log.Warn("the API server does not answer: what was in force before is taken from disk", "server", k.api.server)
+	}
 }
 
 // FromDisk is since when what was read from disk is delivered in place of what the
@@ -42,11 +57,12 @@ func (l *ledger) damaged(p Problem) {
 	l.damage = &p
 }
 
-// restore gives a part that begins what the disk holds of it. The caller holds mu.
+// restore gives a part that the API server has not listed what the disk holds of it. The
+// caller holds mu.
 func (l *ledger) restore(p *part) {
 	entries, there := l.archived[p.stream.resource]
 	delete(l.archived, p.stream.resource)
-	if !there {
+	if !there || p.listed {
 		return
 	}
 	for i := range entries {
@@ -81,14 +97,25 @@ func (s *stream) readKept(e *archiveEntry) (item, error) {
 // fromDisk says whether a part is delivered as the disk has it. The caller holds mu.
 func (l *ledger) fromDisk(p *part) bool { return l.offline && p.archived && !p.listed }
 
-// goOffline makes what came from the disk count, unless the API server has answered
-// in the meantime, or the disk does not hold all that must be there.
-func (l *ledger) goOffline(must []string) bool {
+// hasStarted says that the first complete list was taken.
+func (l *ledger) hasStarted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.started
+}
+
+// goOffline makes what is on disk count, by resource, unless the API server has
+// answered in the meantime, or the disk does not hold all that must be there.
+func (l *ledger) goOffline(must []string, archived map[string][]archiveEntry) bool {
 	l.mu.Lock()
 	defer l.signal()
 	defer l.mu.Unlock()
 	if l.started {
 		return false
+	}
+	l.archived = archived
+	for _, p := range l.parts {
+		l.restore(p)
 	}
 	for _, resource := range must {
 		if p := l.parts[resource]; p == nil || !p.listed && !p.archived {

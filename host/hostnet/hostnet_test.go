@@ -381,6 +381,10 @@ func TestTxOffload(t *testing.T) {
 		return nettest.Run(t, "nsenter", "--net="+n.pod, "ethtool", "-k", "eth0")
 	}
 	before := show()
+	bits, err := Features(n.pod, "eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := SetTxOffload(n.pod, "eth0", on, false); err != nil {
 		t.Fatal(err)
 	}
@@ -389,6 +393,9 @@ func TestTxOffload(t *testing.T) {
 	}
 	if left, err := TxOffload(n.pod, "eth0"); err != nil || len(left) != 0 {
 		t.Errorf("left on: %v, %v", left, err)
+	}
+	if off, err := Features(n.pod, "eth0"); err != nil || off == bits || off == (FeatureBits{}) {
+		t.Errorf("features %x before and %x after offloads were turned off: %v", bits, off, err)
 	}
 	if err := SetTxOffload(n.pod, "eth0", on, true); err != nil {
 		t.Fatal(err)

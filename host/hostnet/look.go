@@ -15,10 +15,11 @@ import (
 type Look struct {
 	routes     map[netip.Prefix][]Route
 	neighbours map[netip.Addr]net.HardwareAddr // permanent ones
+	dropped    map[string]bool                 // veths; nil: nobody asked
 }
 
-// LookAt looks at a gateway.
-func (h *Host) LookAt(gateway int) (*Look, error) {
+// LookAt looks at a gateway, and with drops at the veths that Drop was called for.
+func (h *Host) LookAt(gateway int, drops bool) (*Look, error) {
 	routes, err := h.through(gateway)
 	if err != nil {
 		return nil, err
@@ -36,8 +37,22 @@ func (h *Host) LookAt(gateway int) (*Look, error) {
 			l.neighbours[addrOf(n.IP)] = n.HardwareAddr
 		}
 	}
+	if drops {
+		h.drops.mu.Lock()
+		defer h.drops.mu.Unlock()
+		c, err := h.nft()
+		if err != nil {
+			return nil, err
+		}
+		if l.dropped, err = dropping(c); err != nil {
+			return nil, err
+		}
+	}
 	return l, nil
 }
+
+// Drops says that the kernel dropped what the veth brings.
+func (l *Look) Drops(veth string) bool { return l.dropped[veth] }
 
 // InPlace says that all of a Pod was as MoveRoutes and SetNeighbours make it. A route that waits for its source address is not.
 func (h *Host) InPlace(l *Look, saved []Route, m Move, addresses []netip.Addr, mac net.HardwareAddr) bool {

@@ -56,12 +56,7 @@ func SetTxOffload(netnsPath, ifName string, features []string, on bool) error {
 
 // withEthtool calls fn with a socket made in the Pod's namespace.
 func withEthtool(netnsPath, ifName string, fn func(*ethtool.Ethtool) error) error {
-	ns, err := netns.GetFromPath(netnsPath)
-	if err != nil {
-		return fmt.Errorf("open network namespace: %w", err)
-	}
-	defer ns.Close()
-	return in(ns, func() error {
+	return within(netnsPath, func() error {
 		e, err := ethtool.NewEthtool()
 		if err != nil {
 			return fmt.Errorf("open an ethtool socket: %w", err)
@@ -69,4 +64,14 @@ func withEthtool(netnsPath, ifName string, fn func(*ethtool.Ethtool) error) erro
 		defer e.Close()
 		return fn(e)
 	})
+}
+
+// within calls fn in the Pod's namespace.
+func within(netnsPath string, fn func() error) error {
+	ns, err := netns.GetFromPath(netnsPath)
+	if err != nil {
+		return fmt.Errorf("open network namespace: %w", err)
+	}
+	defer ns.Close()
+	return in(ns, fn)
 }
