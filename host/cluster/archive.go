@@ -195,7 +195,7 @@ func (a *archive) entriesOf(b batch, now time.Time) iter.Seq[archiveEntry] {
 			case e.Op == Put && e.JSON != nil:
 				entry.Object, entry.Whole = e.JSON, true
 			case e.Op == Put:
-				entry.Object = encode(e.Object)
+				entry.Object = encode(e.unpacked())
 			}
 			if !yield(entry) {
 				return

@@ -58,7 +58,7 @@ type Event struct {
 	JSON []byte
 	// Object is the same as a *corev1.Pod, *corev1.Namespace, *corev1.Node,
 	// *corev1.Service or *discoveryv1.EndpointSlice; nil for every other
-	// resource and for a Delete.
+	// resource and for a Delete. A Pod may be packed: see Pod.
 	Object any
 }
 

@@ -37,7 +37,8 @@ func (k *Kubernetes) Pod(ctx context.Context, namespace, name string) (*corev1.P
 	if err := k.ledger.waitHanded(ctx, heard); err != nil {
 		return nil, fmt.Errorf("look up Pod %s/%s: %w", namespace, name, err)
 	}
-	return i.event.Object.(*corev1.Pod).DeepCopy(), nil
+	found, _ := i.event.Pod() // that is what it is
+	return found.DeepCopy(), nil
 }
 
 // ConfigMap asks for a ConfigMap.

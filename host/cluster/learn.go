@@ -14,7 +14,7 @@ import (
 func Learn(inv *inventory.Inventory, event Event) {
 	switch event.Resource {
 	case Pods:
-		if pod, ok := event.Object.(*corev1.Pod); ok {
+		if pod, ok := event.Pod(); ok {
 			inv.PutPod(podOf(pod))
 		} else {
 			inv.DeletePod(event.Namespace, event.Name)

@@ -193,10 +193,12 @@ func (s *stream) readSlim(object metav1.Object) item {
 	i := s.itemOf(object)
 	small, version := slim(object), object.GetResourceVersion()
 	small.SetResourceVersion("") // every write changes it
-	i.print = fingerprintOf(encode(small))
+	i.print = fingerprintOf(contentOf(small))
 	small.SetResourceVersion(version)
 	i.event.Object = small
-	i.keepLocal(s.source.options.NodeName)
+	if i.keepLocal(s.source.options.NodeName); i.local == nil {
+		i.pack()
+	}
 	return i
 }
 
@@ -221,6 +223,25 @@ func (s *stream) itemOf(o metav1.Object) item {
 		event: Event{
 			Op: Put, Resource: s.resource, Namespace: shared(o.GetNamespace()), Name: o.GetName(), UID: string(o.GetUID()), Generation: o.GetGeneration(),
 		},
+	}
+}
+
+// contentOf is the same for the same content.
+func contentOf(object metav1.Object) []byte {
+	if pod, is := object.(*corev1.Pod); is {
+		if text, err := pod.Marshal(); err == nil { // in a tenth of the time
+			return text
+		}
+	}
+	return encode(object)
+}
+
+// pack packs a Pod.
+func (i *item) pack() {
+	if pod, is := i.event.Object.(*corev1.Pod); is {
+		if small, err := pack(pod); err == nil { // otherwise it stays as it is
+			i.event.Object = small
+		}
 	}
 }
 

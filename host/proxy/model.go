@@ -73,7 +73,7 @@ func (m *Model) Apply(events []cluster.Event) {
 			m.putNode(e.Name, object)
 		case cluster.Pods:
 			if m.selected != nil {
-				object, _ := e.Object.(*corev1.Pod)
+				object, _ := e.Pod()
 				m.touch(m.selected.putPod(name, object)...)
 			}
 		}

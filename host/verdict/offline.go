@@ -81,7 +81,7 @@ func Load(ctx context.Context, o LoadOptions) (*Loaded, error) {
 	var objects []abi.Event
 	for i := range events {
 		e := &events[i]
-		if pod, ok := e.Object.(*corev1.Pod); ok && o.Place != nil {
+		if pod, ok := e.Pod(); ok && o.Place != nil {
 			pod = pod.DeepCopy()
 			o.Place(pod)
 			e.Object = pod

@@ -285,7 +285,10 @@ func (l testLog) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-func podIn(e cluster.Event) *corev1.Pod { return e.Object.(*corev1.Pod) }
+func podIn(e cluster.Event) *corev1.Pod {
+	pod, _ := e.Pod()
+	return pod
+}
 
 // number of a resource version; 0 for none.
 func number(version string) uint64 {
