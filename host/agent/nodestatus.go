@@ -112,7 +112,7 @@ func moduleNamed(modules []v1alpha1.NodeModule, name string) *v1alpha1.NodeModul
 	return nil
 }
 
-// nodeRefusals lists what is not in force as written.
+// nodeRefusals lists what is not in force as written, and what is not there to be.
 func (a *agent) nodeRefusals(out *v1alpha1.NodeStatus, problems []cluster.Problem) {
 	add := func(r v1alpha1.Refusal) {
 		if out.RefusedTotal++; len(out.Refused) < maxRefusals {
@@ -121,7 +121,12 @@ func (a *agent) nodeRefusals(out *v1alpha1.NodeStatus, problems []cluster.Proble
 		}
 	}
 	for _, p := range problems {
-		add(v1alpha1.Refusal{Object: p.Object, Reason: p.Reason})
+		switch {
+		case !p.NotServed:
+			add(v1alpha1.Refusal{Object: p.Object, Reason: p.Reason})
+		case len(out.NotServed) < maxRefusals:
+			out.NotServed = append(out.NotServed, v1alpha1.NotServed{Resource: p.Object, Reason: brief(p.Reason)})
+		}
 	}
 	for _, r := range a.engine.reports.list() {
 		if r.True && r.Message == "" {

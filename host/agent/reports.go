@@ -13,8 +13,16 @@ import (
 // reports are what modules say to the authors of policy objects, of transactions
 // that are in force.
 type reports struct {
-	mu   sync.Mutex
-	said map[reportKey]abi.Condition
+	mu    sync.Mutex
+	said  map[reportKey]said
+	lives uint64
+}
+
+// said is what was said of an object. One that was forgotten and is spoken of again has
+// another life: nobody need have noticed that it was gone.
+type said struct {
+	abi.Condition
+	life uint64
 }
 
 type reportKey struct{ resource, namespace, name, module string }
@@ -27,23 +35,28 @@ func (k reportKey) object() string {
 // saying is one of them.
 type saying struct {
 	reportKey
-	abi.Condition
+	said
 }
 
-func newReports() *reports { return &reports{said: map[reportKey]abi.Condition{}} }
+func newReports() *reports { return &reports{said: map[reportKey]said{}} }
 
 // take keeps what has something to say: of most objects that are in force as written
 // there is nothing to remember.
-func (r *reports) take(module string, said []abi.Report) {
+func (r *reports) take(module string, list []abi.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, one := range said {
+	for _, one := range list {
 		k := reportKey{one.Object.Resource, one.Object.Namespace, one.Object.Name, module}
 		if one.Condition.True && one.Condition.Message == "" && !hasConditions(k.resource) {
 			delete(r.said, k)
-		} else {
-			r.said[k] = one.Condition
+			continue
 		}
+		life := r.said[k].life
+		if life == 0 {
+			r.lives++
+			life = r.lives
+		}
+		r.said[k] = said{one.Condition, life}
 	}
 }
 
@@ -66,7 +79,7 @@ func (r *reports) keepOnly(modules map[string]bool) {
 func (r *reports) drop(which func(reportKey) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.said, func(k reportKey, _ abi.Condition) bool { return which(k) })
+	maps.DeleteFunc(r.said, func(k reportKey, _ said) bool { return which(k) })
 }
 
 // list is all of them, by object and module.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-net/sluice/abi"
 	"github.com/sluice-net/sluice/host/api/v1alpha1"
+	"github.com/sluice-net/sluice/host/catalog"
 	"github.com/sluice-net/sluice/host/cluster"
 )
 
@@ -47,7 +48,7 @@ func (s sink) policyModule(e cluster.Event) {
 		s.a.catalog.Delete(e.Name)
 		return
 	}
-	s.a.catalog.Put(e.Name, e.Generation, e.JSON)
+	s.a.catalog.Put(e.Name, catalog.Version{UID: e.UID, Generation: e.Generation}, e.JSON)
 }
 
 // Synced implements cluster.Sink.

@@ -29,7 +29,7 @@ func (a *agent) saidModules() []report.Module {
 	}
 	var list []report.Module
 	for _, e := range a.catalog.Entries() {
-		m := report.Module{Name: e.Name, Generation: e.Generation, Accepted: true, Reason: catalog.ReasonAccepted}
+		m := report.Module{Name: e.Name, UID: e.Version.UID, Generation: e.Version.Generation, Accepted: true, Reason: catalog.ReasonAccepted}
 		s, there := running[e.Name]
 		if there && e.Followed != 0 {
 			m.Digest = s.Digest
@@ -50,7 +50,7 @@ func (a *agent) saidPolicies() []report.Policy {
 	var list []report.Policy
 	for _, r := range a.engine.reports.list() {
 		list = append(list, report.Policy{
-			Resource: schema.ParseGroupResource(r.resource), Namespace: r.namespace, Name: r.name, Module: r.module,
+			Resource: schema.ParseGroupResource(r.resource), Namespace: r.namespace, Name: r.name, Module: r.module, Life: r.life,
 			Accepted: r.True, Reason: cmp.Or(r.Reason, "Accepted"), Message: brief(r.Message),
 		})
 	}

@@ -37,10 +37,10 @@ type Catalog struct {
 
 // entry is a PolicyModule.
 type entry struct {
-	generation int64
-	good       *wanted // as last understood; nil: never
-	err        *refusal
-	ignored    bool // it says itself that no node need wait for it
+	version Version
+	good    *wanted // as last understood; nil: never
+	err     *refusal
+	ignored bool // it says itself that no node need wait for it
 }
 
 // New returns a catalog of the floor alone.
@@ -55,21 +55,28 @@ func New(o Options) *Catalog {
 	return c
 }
 
+// Version tells apart what one name meant at different times: an object that was
+// deleted and made again has another UID, and its generation is 1 again.
+type Version struct {
+	UID        string
+	Generation int64
+}
+
 // Put takes a PolicyModule as it is in the API. One that can not be followed leaves
 // in place what the one before it said.
-func (c *Catalog) Put(name string, generation int64, object []byte) {
+func (c *Catalog) Put(name string, version Version, object []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[name]
-	if e != nil && e.generation == generation {
+	if e != nil && e.version == version {
 		return // what changed is not for us: its status, or labels
 	}
-	w, err := c.options.read(name, generation, object)
+	w, err := c.options.read(name, version.Generation, object)
 	if e == nil {
 		e = &entry{}
 		c.entries[name] = e
 	}
-	e.generation, e.err, e.ignored = generation, nil, w != nil && !w.hold
+	e.version, e.err, e.ignored = version, nil, w != nil && !w.hold
 	if err == nil {
 		e.good = w
 	} else if !errors.As(err, &e.err) {
@@ -217,11 +224,11 @@ func (c *Catalog) reconcile(ctx context.Context) bool {
 
 // Entry is one PolicyModule and what the agent makes of it.
 type Entry struct {
-	Name       string
-	Generation int64  // metadata.generation that was read last
-	Followed   int64  // the one that is followed; 0: none yet
-	Reason     string // of the condition Accepted
-	Message    string // what is wrong and what to do; empty for ReasonAccepted
+	Name     string
+	Version  Version // that was read last
+	Followed int64   // the generation that is followed; 0: none yet
+	Reason   string  // of the condition Accepted
+	Message  string  // what is wrong and what to do; empty for ReasonAccepted
 }
 
 // Entries are all PolicyModules, by name.
@@ -231,7 +238,7 @@ func (c *Catalog) Entries() []Entry {
 	var list []Entry
 	for _, name := range slices.Sorted(maps.Keys(c.entries)) {
 		e := c.entries[name]
-		out := Entry{Name: name, Generation: e.generation, Reason: ReasonAccepted}
+		out := Entry{Name: name, Version: e.version, Reason: ReasonAccepted}
 		if now := c.running[name]; now != nil {
 			out.Followed = now.generation
 		}

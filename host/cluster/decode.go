@@ -147,7 +147,7 @@ func (c *contents) known(at place, raw []byte, head header, known kind) entry {
 	}
 	e.title = title(head.Kind, e.key)
 	problem := func(field, reason string) {
-		e.problems = append(e.problems, Problem{c.path, at.document, e.title, at.path(field), reason})
+		e.problems = append(e.problems, Problem{File: c.path, Document: at.document, Object: e.title, Field: at.path(field), Reason: reason})
 	}
 	if head.APIVersion != known.apiVersion {
 		problem("apiVersion", fmt.Sprintf("%q is not served: write %s", head.APIVersion, known.apiVersion))
@@ -189,7 +189,7 @@ func (c *contents) generic(at place, raw []byte, head header) {
 		head.APIVersion, resource)
 	defer func() { c.entries = append(c.entries, e) }()
 	problem := func(field, reason string) {
-		e.problems = append(e.problems, Problem{c.path, at.document, e.title, at.path(field), reason})
+		e.problems = append(e.problems, Problem{File: c.path, Document: at.document, Object: e.title, Field: at.path(field), Reason: reason})
 	}
 	if e.key.name == "" {
 		problem("metadata.name", "is missing: give the object a name")

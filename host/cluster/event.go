@@ -114,6 +114,9 @@ type Problem struct {
 	Field string `json:"field,omitempty"`
 	// Reason says what is wrong and what to do.
 	Reason string `json:"reason"`
+	// NotServed says that nothing was refused: somebody asks for the resource in
+	// Object, and the API server does not have it.
+	NotServed bool `json:"notServed,omitempty"`
 }
 
 // String is the problem in one line.

@@ -117,6 +117,7 @@ func (s *stream) failed(err error) {
 	var refused error
 	switch {
 	case errors.Is(err, errNotServed):
+		p.NotServed = true
 	case apierrors.IsForbidden(err):
 		p.Reason += ": give the agent's ServiceAccount get, list and watch on " + s.resource
 		refused = err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +24,7 @@ const manager = "sluice-agent"
 // same of it, so one can speak for all.
 type Module struct {
 	Name            string
+	UID             string // tells it from one of the same name before it
 	Generation      int64
 	Digest          string
 	Accepted        bool
@@ -33,6 +36,7 @@ type Policy struct {
 	Resource        schema.GroupResource
 	Namespace, Name string
 	Module          string
+	Life            uint64 // tells the object from one of the same name before it
 	Accepted        bool
 	Reason, Message string
 }
@@ -110,7 +114,9 @@ func (s *Speaker) Run(ctx context.Context) error {
 func (s *Speaker) speak(ctx context.Context) error {
 	var failures []error
 	left, now := writesAtOnce, time.Now()
+	concerned := map[string]bool{}
 	say := func(object, text string, again time.Duration, write func(context.Context) error) {
+		concerned[object] = true
 		before, there := s.written[object]
 		if there && before.text == text && (again == 0 || now.Sub(before.at) < again) || left == 0 {
 			return
@@ -139,6 +145,7 @@ func (s *Speaker) speak(ctx context.Context) error {
 			say(object, fmt.Sprint(p), sayAgain, func(ctx context.Context) error { return s.writeEvent(ctx, p) })
 		}
 	}
+	maps.DeleteFunc(s.written, func(object string, _ said) bool { return !concerned[object] })
 	return errors.Join(failures...)
 }
 
@@ -146,9 +153,11 @@ func clusterPolicies() schema.GroupResource {
 	return schema.GroupResource{Group: "policy.networking.k8s.io", Resource: "clusternetworkpolicies"}
 }
 
-// count finds out on how many nodes each module runs.
+// count finds out on how many nodes each module runs: at once for one that has come,
+// and now and then.
 func (s *Speaker) count(ctx context.Context, now time.Time) error {
-	if now.Sub(s.counted) < countEvery {
+	come := slices.ContainsFunc(s.Modules(), func(m Module) bool { return s.running[m.Name] == "" })
+	if !come && now.Sub(s.counted) < countEvery {
 		return nil
 	}
 	s.counted = now

@@ -100,7 +100,7 @@ func (s *Speaker) writeEvent(ctx context.Context, p Policy) error {
 	if err != nil {
 		return fail(err)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %v", object.GetUID(), p))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %s", object.GetUID(), p.Module, p.Reason, p.Message))
 	now := time.Now().UTC().Format(time.RFC3339)
 	event := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Event",

@@ -47,6 +47,13 @@ type NodeStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Refused []Refusal `json:"refused"`
+	// NotServed are resources that a module asks for and the API server does not have:
+	// nothing of them can be in force. At most 32.
+	// +optional
+	// +listType=map
+	// +listMapKey=resource
+	// +kubebuilder:validation:MaxItems=32
+	NotServed []NotServed `json:"notServed,omitempty"`
 	// FromDisk is since when the agent enforces what was read from disk, because
 	// the API server did not answer when it started. Omitted: it does not.
 	// +optional
@@ -107,6 +114,14 @@ type Refusal struct {
 	// +optional
 	Module string `json:"module,omitempty"`
 	// Reason and what to do.
+	Reason string `json:"reason"`
+}
+
+// NotServed is a resource that the API server does not have.
+type NotServed struct {
+	// Resource, "clusternetworkpolicies.policy.networking.k8s.io".
+	Resource string `json:"resource"`
+	// Reason and what to do, if its objects are wanted.
 	Reason string `json:"reason"`
 }
 

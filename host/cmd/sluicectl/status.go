@@ -78,7 +78,11 @@ func writeStatus(out io.Writer, s agent.Status) error {
 		p("\nnot served: %s", problem)
 	}
 	for _, problem := range s.Problems {
-		p("\nrefused: %s", problem)
+		word := "refused"
+		if problem.NotServed {
+			word = "not there"
+		}
+		p("\n%s: %s", word, problem)
 	}
 	return t.Flush()
 }

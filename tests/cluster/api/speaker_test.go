@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/sluice-net/sluice/host/api/v1alpha1"
@@ -40,6 +42,35 @@ func (w writer) conditionOf(group, version, resource, name, kind string, is func
 	w.t.Fatalf("in vain: condition %s of %s %s, whose status is %v", kind, resource, name, o.Object["status"])
 }
 
+// notServed waits until a node's status names a resource that the API server does not
+// have, or none. Nothing is refused either way.
+func (w writer) notServed(node, resource, reason string) {
+	w.t.Helper()
+	var status v1alpha1.NodePolicyStatus
+	client := w.client.Resource(schema.GroupVersionResource{Group: v1alpha1.Group, Version: v1alpha1.Version, Resource: "nodepolicystatuses"})
+	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(100 * time.Millisecond) {
+		o, err := client.Get(w.t.Context(), node, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		status = v1alpha1.NodePolicyStatus{}
+		if err == nil {
+			err = runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &status)
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		missing := status.Status.NotServed
+		if resource == "" && len(missing) == 0 || len(missing) == 1 && missing[0].Resource == resource && strings.Contains(missing[0].Reason, reason) {
+			if status.Status.RefusedTotal != 0 {
+				w.t.Errorf("what is not served counts as refused: %+v", status.Status)
+			}
+			return
+		}
+	}
+	w.t.Fatalf("in vain: %q is not served: %+v", resource, status.Status)
+}
+
 // What concerns the whole cluster is said once, where its author looks.
 func TestSpeaker(t *testing.T) {
 	api := apitest.Start(t)
@@ -54,16 +85,22 @@ func TestSpeaker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.apply("%s", crd)
 	for _, name := range []string{"one", "two"} {
 		newNode(t, api, w, name, nil).start()
 	}
+	w.notServed("one", "clusternetworkpolicies.policy.networking.k8s.io", "create the CustomResourceDefinition")
+	w.apply("%s", crd)
+	w.notServed("one", "", "")
 	w.apply(`{apiVersion: policy.sluice.dev/v1alpha1, kind: PolicyModule, metadata: {name: cnp}, spec: {source: {builtin: clusternetworkpolicy}}}`)
-	w.apply(`{apiVersion: policy.sluice.dev/v1alpha1, kind: PolicyModule, metadata: {name: missing}, spec: {source: {builtin: nothing}, onFirstFailure: Ignore}}`)
+	const missing = `{apiVersion: policy.sluice.dev/v1alpha1, kind: PolicyModule, metadata: {name: missing}, spec: {source: {builtin: nothing}, onFirstFailure: Ignore}}`
 	const modules = "policymodules"
-	w.conditionOf(v1alpha1.Group, v1alpha1.Version, modules, "missing", v1alpha1.Accepted, func(c metav1.Condition) bool {
-		return c.Status == metav1.ConditionFalse && c.Reason == "Invalid" && strings.Contains(c.Message, "use one of") && c.ObservedGeneration == 1
-	})
+	for range 2 { // the second is another object of the same name and generation
+		w.apply(missing)
+		w.conditionOf(v1alpha1.Group, v1alpha1.Version, modules, "missing", v1alpha1.Accepted, func(c metav1.Condition) bool {
+			return c.Status == metav1.ConditionFalse && c.Reason == "Invalid" && strings.Contains(c.Message, "use one of") && c.ObservedGeneration == 1
+		})
+		w.delete(missing)
+	}
 	w.conditionOf(v1alpha1.Group, v1alpha1.Version, modules, "cnp", v1alpha1.Accepted, func(c metav1.Condition) bool { return c.Status == metav1.ConditionTrue })
 	for limit := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		running, _, _ := unstructured.NestedString(w.get(v1alpha1.Group, v1alpha1.Version, modules, "", "cnp").Object, "status", "running")
@@ -79,11 +116,14 @@ func TestSpeaker(t *testing.T) {
 	const cluster = `{apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: {name: %s},
   spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Accept, to: [{%s}]}]}}`
 	const accepted = v1alpha1.Group + "/Accepted"
-	w.apply(cluster, "good", "networks: [192.0.2.0/24]")
+	for range 2 {
+		w.apply(cluster, "good", "networks: [192.0.2.0/24]")
+		w.conditionOf("policy.networking.k8s.io", "v1alpha2", "clusternetworkpolicies", "good", accepted, func(c metav1.Condition) bool {
+			return c.Status == metav1.ConditionTrue
+		})
+		w.delete(cluster, "good", "networks: [192.0.2.0/24]")
+	}
 	w.apply(cluster, "names", `domainNames: ["example.org"]`)
-	w.conditionOf("policy.networking.k8s.io", "v1alpha2", "clusternetworkpolicies", "good", accepted, func(c metav1.Condition) bool {
-		return c.Status == metav1.ConditionTrue
-	})
 	w.conditionOf("policy.networking.k8s.io", "v1alpha2", "clusternetworkpolicies", "names", accepted, func(c metav1.Condition) bool {
 		return c.Reason == "FailedClosed" && strings.Contains(c.Message, "spec.egress[0]")
 	})
