@@ -8,57 +8,64 @@ import (
 	"strings"
 )
 
-// agnhostNoSCTP builds agnhost with one change, in a copy of the few files that have to
-// do with it: where the kernel has no SCTP, its porter listens to nothing instead of
-// ending, and with it the Pod that also listens to TCP and UDP.
-func (b *builder) agnhostNoSCTP(ctx context.Context) (string, error) {
+// agnhostSCTP builds agnhost as it is, but for the module by which it asks the kernel for
+// SCTP: in its place is package sctp, which does without.
+func (b *builder) agnhostSCTP(ctx context.Context) (string, error) {
+	const module = "github.com/ishidawataru/sctp"
 	pins := filepath.Join(b.source, "tests", "cluster", "build", kubernetes)
-	key, err := b.key(pins, []string{AgnhostNoSCTP})
+	sources, err := filepath.Glob(filepath.Join(b.source, "tests", "cluster", "sctp", "*.go"))
 	if err != nil {
 		return "", err
 	}
-	source, err := moduleDir(ctx, pins, "k8s.io/kubernetes")
+	texts := map[string][]byte{"go.mod": []byte("module " + module + "\n\ngo 1.26.0\n")}
+	args := []string{AgnhostSCTP}
+	for _, source := range sources {
+		if strings.HasSuffix(source, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(source)
+		if err != nil {
+			return "", err
+		}
+		texts[filepath.Base(source)] = text
+		args = append(args, string(text))
+	}
+	key, err := b.key(pins, args)
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(b.cache, "bin", key, AgnhostNoSCTP)
-	return path, b.once(path, AgnhostNoSCTP, false, func(to string) error {
+	path := filepath.Join(b.cache, "bin", key, AgnhostSCTP)
+	return path, b.once(path, AgnhostSCTP, false, func(to string) error {
 		dir, err := os.MkdirTemp("", "sluice-agnhost-")
 		if err != nil {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		if err := copyAgnhost(filepath.Join(source, "test", "images", "agnhost"), pins, dir); err != nil {
+		for name, text := range texts {
+			if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+				return err
+			}
+		}
+		modules := filepath.Join(dir, "modules")
+		if err := replaced(pins, modules, fmt.Sprintf("\nreplace %s => %s\n", module, dir)); err != nil {
 			return err
 		}
-		_, err = goCommand(ctx, dir, "build", "-ldflags", "-s -w", "-o", to, ".")
+		_, err = goCommand(ctx, pins, "build", "-modfile", filepath.Join(modules, "go.mod"), "-ldflags", "-s -w", "-o", to, "k8s.io/kubernetes/test/images/agnhost")
 		return err
 	})
 }
 
-func copyAgnhost(source, pins, dir string) error {
-	const module = "github.com/sluice-net/sluice/tests/cluster/build/kubernetes"
-	for _, f := range []struct{ from, to, old, new string }{
-		{filepath.Join(pins, "go.mod"), "go.mod", "", ""},
-		{filepath.Join(pins, "go.sum"), "go.sum", "", ""},
-		{filepath.Join(source, "agnhost.go"), "agnhost.go", `"k8s.io/kubernetes/test/images/agnhost/porter"`, `"` + module + `/porter"`},
-		{filepath.Join(source, "porter", "porter.go"), "porter/porter.go", `log.Fatal("Failed to listen SCTP. error:", err)`, `log.Print("no SCTP: ", err); select {}`},
-	} {
-		text, err := os.ReadFile(f.from)
+// replaced copies pins to a directory, with one more line.
+func replaced(pins, to, line string) error {
+	if err := os.Mkdir(to, 0o755); err != nil {
+		return err
+	}
+	for name, more := range map[string]string{"go.mod": line, "go.sum": ""} {
+		text, err := os.ReadFile(filepath.Join(pins, name))
 		if err != nil {
 			return err
 		}
-		changed := string(text)
-		if f.old != "" {
-			if changed = strings.Replace(changed, f.old, f.new, 1); changed == string(text) {
-				return fmt.Errorf("%s has no line with %s any more", f.from, f.old)
-			}
-		}
-		to := filepath.Join(dir, f.to)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(to, []byte(changed), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(to, name), append(text, more...), 0o644); err != nil {
 			return err
 		}
 	}

@@ -85,8 +85,8 @@ func Repository() (string, error) {
 }
 
 func (b *builder) program(ctx context.Context, name string) (string, error) {
-	if name == AgnhostNoSCTP {
-		return b.agnhostNoSCTP(ctx)
+	if name == AgnhostSCTP {
+		return b.agnhostSCTP(ctx)
 	}
 	p, known := programs()[name]
 	if !known {

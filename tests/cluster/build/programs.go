@@ -36,8 +36,8 @@ const (
 	Pause             = "pause"
 	E2E               = "e2e.test"
 	PolicyAPI         = "policy-api.test" // conformance of network-policy-api
-	// AgnhostNoSCTP is agnhost with a porter that goes on where the kernel has no SCTP.
-	AgnhostNoSCTP = "agnhost-nosctp"
+	// AgnhostSCTP is agnhost for a kernel without SCTP: it brings its own.
+	AgnhostSCTP = "agnhost-sctp"
 
 	// The primary CNI of a node, and what its runtime asks for beside it.
 	PTP       = "ptp"

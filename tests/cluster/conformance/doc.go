@@ -1,7 +1,7 @@
 // Package conformance runs other people's suites against a cluster with Sluice, as
-// they are: the Netpol cases, and those of Services with a Pod as client, of Kubernetes' e2e suite, and the conformance suite of
-// network-policy-api.
+// they are: of Kubernetes' e2e suite the cases of Netpol, and those in which a packet
+// goes to a Service, and the conformance suite of network-policy-api.
 //
-// Nothing of a suite is changed. Cases that this machine can not run (SCTP where the
-// kernel has none) are left out by name, and the table says so.
+// Nothing of a suite is changed. What is left out, and what skips itself, stands in the
+// table with the reason.
 package conformance

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -16,40 +17,32 @@ import (
 	"github.com/sluice-net/sluice/tests/cluster/rig"
 )
 
-// The suites of Kubernetes (test/e2e/network).
-const (
-	Netpol   = "Kubernetes e2e, Netpol"
-	Services = "Kubernetes e2e, Services from Pods"
-)
-
-// E2E is cases of Kubernetes' e2e suite.
+// E2E is cases of Kubernetes' e2e suite (test/e2e/network).
 type E2E struct {
-	Suite string // for the table
-	Focus string // regular expression of the cases
-	Only  string // what is in the names of all of them
+	Suite   string // for the table
+	Cases   string // regular expression of how their names begin
+	LeftOut []LeftOut
 }
 
-// NetpolCases are all of Netpol.
-func NetpolCases() E2E { return E2E{Suite: Netpol, Focus: "Netpol", Only: "Netpol"} }
-
-// ServiceCases are those of Services in which a Pod is the client of a cluster IP
-// or an external IP: what is balanced on the bridge. Node ports and load balancers
-// are kube-proxy's.
-func ServiceCases() E2E {
-	return E2E{Suite: Services, Only: "[sig-network] Services ", Focus: `\[sig-network\] Services should (serve |be updated after adding|have session affinity (timeout )?work for service with type clusterIP` +
-		`|be able to switch session affinity for service with type clusterIP|allow pods to hairpin|preserve source pod IP|respect internalTrafficPolicy=Local Pod to Pod` +
-		`|be rejected|create endpoints for unready|be able to up and down|work after the service has been|connect to the |support named targetPorts` +
-		`|be possible to connect to a service via ExternalIP|implement service.kubernetes.io|(not )?be able to connect to terminating)`}
+// LeftOut is why some of the cases are not run.
+type LeftOut struct {
+	Cases *regexp.Regexp
+	Why   string
 }
 
-// noSCTP is why cases are left out.
-const noSCTP = "the kernel has no SCTP"
+// why a case is left out; empty if it is not.
+func (e E2E) why(name string) string {
+	for _, l := range e.LeftOut {
+		if l.Cases.MatchString(name) {
+			return l.Why
+		}
+	}
+	return ""
+}
 
-// sctpFocus matches the cases that need a kernel with SCTP.
-const sctpFocus = `Feature:SCTPConnectivity`
-
-// RunE2E runs the cases of a suite, one after the other.
-func RunE2E(ctx context.Context, c *rig.Cluster, progress io.Writer, suite E2E) ([]Case, error) {
+// RunE2E runs those cases of a suite in the rest of whose names a regular expression
+// finds something (all, if it is empty), one after the other.
+func RunE2E(ctx context.Context, c *rig.Cluster, progress io.Writer, suite E2E, focus string) ([]Case, error) {
 	programs, err := build.Programs(ctx, progress, build.E2E, build.Kubectl)
 	if err != nil {
 		return nil, err
@@ -63,11 +56,10 @@ func RunE2E(ctx context.Context, c *rig.Cluster, progress io.Writer, suite E2E) 
 	args := []string{
 		"--provider=skeleton", "--kubectl-path=" + programs[build.Kubectl], "--kubeconfig=" + c.Control.Admin(),
 		"--disable-log-dump", "--delete-namespace-on-failure=true", "--ginkgo.no-color",
-		"--ginkgo.focus=" + suite.Focus, "--ginkgo.json-report=" + report, "--ginkgo.v",
+		"--ginkgo.focus=" + suite.Cases + ".*(" + focus + ")", "--ginkgo.json-report=" + report, "--ginkgo.v",
 	}
-	sctp := SCTP()
-	if !sctp {
-		args = append(args, "--ginkgo.skip="+sctpFocus)
+	for _, l := range suite.LeftOut {
+		args = append(args, "--ginkgo.skip="+l.Cases.String())
 	}
 	command := c.Command(ctx, programs[build.E2E], args...)
 	command.Dir = dir
@@ -76,7 +68,7 @@ func RunE2E(ctx context.Context, c *rig.Cluster, progress io.Writer, suite E2E) 
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = time.Minute
 	runErr := command.Run() // the report says more
-	cases, err := parseGinkgo(report, suite, sctp)
+	cases, err := parseGinkgo(report, suite)
 	if exit := (*exec.ExitError)(nil); err == nil && len(cases) > 0 && errors.As(runErr, &exit) {
 		runErr = nil
 	}
@@ -95,7 +87,7 @@ type ginkgoReport struct {
 	}
 }
 
-func parseGinkgo(file string, suite E2E, sctp bool) ([]Case, error) {
+func parseGinkgo(file string, suite E2E) ([]Case, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("the suite left no report: %w", err)
@@ -104,11 +96,15 @@ func parseGinkgo(file string, suite E2E, sctp bool) ([]Case, error) {
 	if err := json.Unmarshal(text, &reports); err != nil {
 		return nil, fmt.Errorf("the suite's report: %w", err)
 	}
+	mine, err := regexp.Compile(suite.Cases)
+	if err != nil {
+		return nil, err
+	}
 	var cases []Case
 	for _, report := range reports {
 		for _, spec := range report.SpecReports {
 			name := strings.Join(append(spec.ContainerHierarchyTexts, spec.LeafNodeText), " ")
-			if spec.LeafNodeType != "It" || !strings.Contains(name, suite.Only) {
+			if spec.LeafNodeType != "It" || !mine.MatchString(name) {
 				continue
 			}
 			c := Case{Suite: suite.Suite, Name: strings.TrimPrefix(name, "[sig-network] "), Seconds: float64(spec.RunTime) / 1e9, Why: spec.Failure.Message}
@@ -118,10 +114,13 @@ func parseGinkgo(file string, suite E2E, sctp bool) ([]Case, error) {
 			case "passed":
 				c.Outcome = Passed
 			case "skipped":
-				if !strings.Contains(name, sctpFocus) || sctp {
+				if c.Why == "" { // not by the case itself
+					c.Why = suite.why(name)
+				}
+				if c.Why == "" {
 					continue // it was not asked for
 				}
-				c.Outcome, c.Why = Skipped, noSCTP
+				c.Outcome = Skipped
 			default:
 				c.Outcome = Failed
 			}

@@ -45,22 +45,32 @@ func TestResults(t *testing.T) {
 }
 
 func TestPolicyAPIOutput(t *testing.T) {
-	const output = `=== RUN   TestConformance/A
+	output := strings.ReplaceAll(`^=== RUN   TestConformance/A
     x.go:1: noise
-    --- PASS: TestConformance/A (1.50s)
-        --- PASS: TestConformance/A/Should_allow (1.00s)
-        --- FAIL: TestConformance/A/Should_deny (0.50s)
-    --- SKIP: TestConformance/B (0.00s)
---- FAIL: TestConformance (2.00s)
-`
+^=== RUN   TestConformance/A/Should_allow
+^--- PASS: TestConformance/A/Should_allow (1.00s)
+^=== RUN   TestConformance/A/Should_deny
+    x.go:1: the first of many
+    x.go:1: FAILED Command was [connect]
+    x.go:2: Expected something else
+    x.go:3: 
+        	Error Trace:	x.go:4
+^--- FAIL: TestConformance/A/Should_deny (0.50s)
+^=== NAME  TestConformance/A
+^--- FAIL: TestConformance/A (1.50s)
+^=== RUN   TestConformance/B
+    y.go:2: not supported
+^--- SKIP: TestConformance/B (0.00s)
+^--- FAIL: TestConformance (2.00s)
+`, "^", "\x16")
 	cases, err := parseGo(strings.NewReader(output))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Case{
 		{Suite: PolicyAPI, Name: "A: Should allow", Outcome: Passed, Seconds: 1},
-		{Suite: PolicyAPI, Name: "A: Should deny", Outcome: Failed, Seconds: 0.5},
-		{Suite: PolicyAPI, Name: "B", Outcome: Skipped},
+		{Suite: PolicyAPI, Name: "A: Should deny", Outcome: Failed, Why: "FAILED Command was [connect]: Expected something else", Seconds: 0.5},
+		{Suite: PolicyAPI, Name: "B", Outcome: Skipped, Why: "not supported"},
 	}
 	if len(cases) != len(want) {
 		t.Fatalf("got %+v", cases)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/sluice-net/sluice/deploy/image"
+	"github.com/sluice-net/sluice/deploy/image/linked"
 	"github.com/sluice-net/sluice/tests/cluster/build"
 )
 
@@ -21,12 +22,12 @@ const (
 )
 
 // PolicyAPI is the name that network-policy-api v0.2.0 asks for; what it gets is
-// agnhost of this release, which goes on where the kernel has no SCTP.
+// agnhost of this release.
 const PolicyAPI = "registry.k8s.io/e2e-test-images/agnhost:2.45"
 
 // Programs are those of package build that images are made of.
 func Programs() []string {
-	return []string{build.Pause, build.Agnhost, build.AgnhostNoSCTP, build.Probe}
+	return []string{build.Pause, agnhostProgram(), build.Probe}
 }
 
 // Archives makes the archives, and returns their files.
@@ -47,13 +48,16 @@ func Archives(ctx context.Context, progress io.Writer) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	tools, err := linked.Programs("sh", "nc.openbsd", "curl", "wget", "ss")
+	if err != nil {
+		return nil, fmt.Errorf("a program of the e2e suite's image: %w", err)
+	}
 	var files []string
 	for name, i := range map[string]image.Image{
 		"pause":   pause(programs),
 		"busybox": busybox(),
 		"probe":   probe(programs),
-		"agnhost": agnhost(Agnhost, programs[build.Agnhost], kubernetes),
-		"policy":  agnhost(PolicyAPI, programs[build.AgnhostNoSCTP], kubernetes),
+		"agnhost": agnhost(programs[agnhostProgram()], kubernetes, tools),
 	} {
 		file := filepath.Join(dir, name+".tar")
 		if err := keep(file, i); err != nil {
@@ -62,26 +66,6 @@ func Archives(ctx context.Context, progress io.Writer) ([]string, error) {
 		files = append(files, file)
 	}
 	return files, nil
-}
-
-// keep makes an archive unless there is one that is newer than what it is made of.
-func keep(file string, i image.Image) error {
-	made, err := os.Stat(file)
-	current := err == nil
-	for _, f := range i.Files {
-		if f.Source == "" {
-			continue
-		}
-		source, err := os.Stat(f.Source)
-		if err != nil {
-			return err
-		}
-		current = current && source.ModTime().Before(made.ModTime())
-	}
-	if current {
-		return nil
-	}
-	return i.Write(file)
 }
 
 func pause(programs map[string]string) image.Image {
@@ -102,21 +86,31 @@ func busybox() image.Image {
 	return image.Image{Names: []string{Busybox}, Command: []string{"/bin/sh"}, Files: shell()}
 }
 
-// agnhost is the image of the e2e suite's servers and clients.
-func agnhost(name, program, kubernetes string) image.Image {
-	files := append(shell(),
+// agnhost is the image of the e2e suite's servers and clients. Its tools are those
+// that the suite's cases call with options that busybox's have not; and a shell that
+// finds them, as busybox's takes its own commands before those in PATH.
+func agnhost(program, kubernetes string, tools []image.File) image.Image {
+	files := append(commands(),
+		image.File{Path: "/bin/sh", Link: "../usr/bin/sh"},
 		image.File{Path: "/agnhost", Source: program},
 		image.File{Path: "/agnhost-2", Link: "agnhost"},
+		image.File{Path: "/usr/bin/nc", Link: "nc.openbsd"},
 		image.File{Path: "/bin/bash", Source: "/bin/bash-static"},
 		image.File{Path: "/uploads"})
+	files = append(files, tools...)
 	for _, name := range []string{"localhost.crt", "localhost.key"} {
 		files = append(files, image.File{Path: "/" + name, Source: filepath.Join(kubernetes, "test/images/agnhost/porter", name), Mode: 0o644})
 	}
-	return image.Image{Names: []string{name}, Entrypoint: []string{"/agnhost"}, Command: []string{"pause"}, Files: files}
+	return image.Image{Names: []string{Agnhost, PolicyAPI}, Entrypoint: []string{"/agnhost"}, Command: []string{"pause"}, Files: files}
 }
 
-// shell is a busybox with names for its commands, and users.
+// shell is a busybox with names for its commands, its shell among them, and users.
 func shell() []image.File {
+	return append(commands(), image.File{Path: "/bin/sh", Link: "busybox"})
+}
+
+// commands are those of a busybox, without its shell, and users.
+func commands() []image.File {
 	files := []image.File{
 		{Path: "/bin/busybox", Source: "/bin/busybox"},
 		{Path: "/etc/passwd", Content: "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"},
@@ -124,8 +118,8 @@ func shell() []image.File {
 		{Path: "/root"},
 	}
 	for _, name := range []string{
-		"cat", "date", "env", "false", "grep", "head", "hostname", "id", "ifconfig", "ip", "ls", "nc", "netstat", "nslookup",
-		"ping", "ps", "seq", "sh", "sleep", "test", "timeout", "true", "wget",
+		"awk", "cat", "cut", "date", "dd", "env", "expr", "false", "grep", "head", "hostname", "id", "ifconfig", "ip", "kill", "ls", "mkdir", "nc", "netstat",
+		"nslookup", "ping", "ps", "rm", "sed", "seq", "sleep", "sort", "tail", "test", "timeout", "touch", "tr", "true", "uniq", "wc", "wget",
 	} {
 		files = append(files, image.File{Path: "/bin/" + name, Link: "busybox"})
 	}
