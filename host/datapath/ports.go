@@ -42,6 +42,33 @@ func portMatch(p abi.Port) []of.Match {
 	var out []of.Match
 	for _, r := range maskedRange(p.First, max(p.First, p.Last)) {
 		out = append(out, with(of.CTTpDst.Masked(uint64(r.value), uint64(r.mask))))
+		if p.Protocol == abi.SCTP {
+			out = append(out, untrackedPorts(r)...)
+		}
+	}
+	return out
+}
+
+// untrackedPorts are matches for a port of SCTP where conntrack knows of none. The
+// userspace datapath of Open vSwitch 3.1 takes all associations of two addresses for one
+// connection, whose ports are 0: there the packet's own ports are looked at, which for a
+// reply is where it comes from. Where conntrack knows ports, none is 0 (RFC 9260,
+// section 3.1), and these match nothing.
+//
+// What it can not tell there: an association that the one end opens while it has one that
+// the other opened. It counts as a reply, and its ports as those of one.
+func untrackedPorts(r masked) []of.Match {
+	var out []of.Match
+	for _, eth := range []uint64{ethIPv4, ethIPv6} {
+		for _, way := range []struct {
+			state uint64
+			port  of.Field
+		}{{ctTracked, of.SCTPDst}, {ctTracked | ctReply, of.SCTPSrc}} {
+			out = append(out, of.MatchOf(
+				state(way.state, ctTracked|ctInvalid|ctReply), of.CTNwProto.Is(uint64(abi.SCTP)), of.CTTpSrc.Is(0), of.CTTpDst.Is(0),
+				of.EthType.Is(eth), of.IPProto.Is(uint64(abi.SCTP)), way.port.Masked(uint64(r.value), uint64(r.mask)),
+			))
+		}
 	}
 	return out
 }

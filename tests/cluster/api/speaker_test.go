@@ -88,10 +88,10 @@ func TestSpeaker(t *testing.T) {
 	for _, name := range []string{"one", "two"} {
 		newNode(t, api, w, name, nil).start()
 	}
+	w.apply(`{apiVersion: policy.sluice.dev/v1alpha1, kind: PolicyModule, metadata: {name: cnp}, spec: {source: {builtin: clusternetworkpolicy}}}`)
 	w.notServed("one", "clusternetworkpolicies.policy.networking.k8s.io", "create the CustomResourceDefinition")
 	w.apply("%s", crd)
 	w.notServed("one", "", "")
-	w.apply(`{apiVersion: policy.sluice.dev/v1alpha1, kind: PolicyModule, metadata: {name: cnp}, spec: {source: {builtin: clusternetworkpolicy}}}`)
 	const missing = `{apiVersion: policy.sluice.dev/v1alpha1, kind: PolicyModule, metadata: {name: missing}, spec: {source: {builtin: nothing}, onFirstFailure: Ignore}}`
 	const modules = "policymodules"
 	for range 2 { // the second is another object of the same name and generation

@@ -39,7 +39,7 @@ func RunPolicyAPI(ctx context.Context, c *rig.Cluster, progress io.Writer, focus
 		return nil, err
 	}
 	// In this form results come when they are there, and say whose they are.
-	command := c.Command(ctx, programs[build.PolicyAPI], "-test.v=test2json", "-test.timeout=2h", "-test.run=TestConformance$/"+focus, "-all-features")
+	command := c.Command(ctx, programs[build.PolicyAPI], "-test.v=test2json", "-test.timeout=2h", "-test.run=TestConformance$/("+focus+")", "-all-features")
 	command.Dir = filepath.Join(dir, "conformance")
 	var output bytes.Buffer
 	command.Stdout = io.MultiWriter(&output, newLines(progress, "\x16--- "))
