@@ -10,7 +10,13 @@ const (
 
 // NetpolCases are all of Netpol.
 func NetpolCases() E2E {
-	return E2E{Suite: Netpol, Cases: `\[sig-network\] Netpol `}
+	return E2E{
+		Suite: Netpol, Cases: `\[sig-network\] Netpol `,
+		LeftOut: []LeftOut{{
+			regexp.MustCompile(`Feature:SCTPConnectivity`),
+			"each Pod opens SCTP to each: for the conntrack of Open vSwitch 3.1's userspace datapath, two associations of one pair of Pods are one connection",
+		}},
+	}
 }
 
 // ServiceCases are all in which a packet goes to a Service: most have a Pod as client.
