@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"reflect"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -145,7 +147,7 @@ func (n *Node) statuses() dynamic.ResourceInterface {
 func (n *Node) write(ctx context.Context, status v1alpha1.NodeStatus) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	patch, err := json.Marshal(map[string]any{"status": status})
+	patch, err := patchOf(status)
 	if err != nil {
 		return err
 	}
@@ -157,6 +159,26 @@ func (n *Node) write(ctx context.Context, status v1alpha1.NodeStatus) error {
 		return fmt.Errorf("write NodePolicyStatus %s: %w", n.NodeName, err)
 	}
 	return nil
+}
+
+// patchOf is the JSON merge patch (RFC 7396) that leaves of an older status nothing but
+// this one: what is omitted now is null in it.
+func patchOf(status v1alpha1.NodeStatus) ([]byte, error) {
+	text, err := json.Marshal(status)
+	if err != nil {
+		return nil, err
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, err
+	}
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(status)) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if _, there := fields[name]; !there {
+			fields[name] = json.RawMessage("null")
+		}
+	}
+	return json.Marshal(map[string]any{"status": fields})
 }
 
 // create makes the object, which goes with its Node.
