@@ -35,6 +35,7 @@ type SCTPConn struct {
 	sequence uint16
 	inbox    [][]byte
 	ended    bool // the peer says that it has no more
+	closing  bool // and so do we
 	gone     bool // nothing more is to be sent
 	failure  error
 	deadline time.Time // of Read
@@ -67,8 +68,10 @@ func (c *SCTPConn) handle(k chunk) {
 			c.failure = syscall.ECONNREFUSED
 		}
 	case chunkShutdown:
-		c.ended = true
-		c.reply(chunk{kind: chunkShutdownAck})
+		// It is answered when this end has said all as well: the peer asks again.
+		if c.ended = true; c.closing {
+			c.reply(chunk{kind: chunkShutdownAck})
+		}
 	case chunkShutdownAck:
 		c.ended, c.gone = true, true
 		c.reply(chunk{kind: chunkShutdownComplete})
@@ -196,13 +199,16 @@ func (c *SCTPConn) Write(b []byte) (int, error) {
 // Close says goodbye. A peer that does not answer is not waited for beyond some seconds.
 func (c *SCTPConn) Close() error {
 	c.mu.Lock()
-	up, got := c.up && c.failure == nil && !c.gone, c.got
+	c.closing = true
+	goodbye := chunk{kind: chunkShutdown, value: binary.BigEndian.AppendUint32(nil, c.got)}
+	if c.ended {
+		goodbye = chunk{kind: chunkShutdownAck}
+	}
+	up := c.up && c.failure == nil && !c.gone
 	c.mu.Unlock()
 	if up {
-		value := make([]byte, 4)
-		binary.BigEndian.PutUint32(value, got)
 		// It has gone either way.
-		_ = c.await(chunk{kind: chunkShutdown, value: value}, func() bool { return c.gone })
+		_ = c.await(goodbye, func() bool { return c.gone })
 	}
 	c.mu.Lock()
 	c.gone = true

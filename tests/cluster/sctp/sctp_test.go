@@ -77,6 +77,52 @@ func TestAssociation(t *testing.T) {
 	}
 }
 
+// A server that has said its own and closes, as agnhost's porter does, still hears a
+// client that is slow to speak.
+func TestSlowClient(t *testing.T) {
+	a, err := ResolveSCTPAddr("sctp", "127.0.0.1:9005")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ListenSCTP("sctp", a)
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("raw sockets need CAP_NET_RAW")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	served := make(chan error, 1)
+	go func() {
+		conn, err := l.AcceptSCTP()
+		if err == nil {
+			_, err = conn.Write([]byte("foo"))
+			err = errors.Join(err, conn.Close())
+		}
+		served <- err
+	}()
+	conn, err := DialSCTP("sctp", nil, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.wait(time.Now().Add(5*time.Second), func() bool { return conn.ended }); err != nil {
+		t.Fatal("the server does not close: ", err)
+	}
+	if _, err := conn.Write([]byte("hostname")); err != nil {
+		t.Error(err)
+	}
+	b := make([]byte, 100)
+	if n, err := conn.Read(b); err != nil || string(b[:n]) != "foo" {
+		t.Errorf("got %q, %v", b[:n], err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
 // Who listens on another port does not hear it, and who calls is not left waiting.
 func TestSilence(t *testing.T) {
 	server := serve(t, "127.0.0.1:9003")
