@@ -3,8 +3,10 @@ package rig
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -99,8 +101,8 @@ func mountpoints(dirs []string) (made []string, err error) {
 	return made, nil
 }
 
-// removeEmpty removes directories that nobody put anything into. They stay while there
-// is another cluster: to remove a directory ends the mounts on it everywhere (umount(2)).
+// removeEmpty removes directories that nobody put anything into, if nobody else has. They
+// stay while there is another cluster: to remove a directory ends the mounts on it everywhere (umount(2)).
 func removeEmpty(dirs []string) (err error) {
 	if cache, err := build.Cache(); err != nil {
 		return err
@@ -108,7 +110,8 @@ func removeEmpty(dirs []string) (err error) {
 		return nil
 	}
 	for _, dir := range dirs {
-		if removing := os.Remove(dir); removing != nil && !errors.Is(removing, unix.ENOTEMPTY) && !errors.Is(removing, unix.EEXIST) {
+		removing := os.Remove(dir)
+		if !slices.ContainsFunc([]error{nil, fs.ErrNotExist, unix.ENOTEMPTY, unix.EEXIST}, func(is error) bool { return errors.Is(removing, is) }) {
 			err = errors.Join(err, removing)
 		}
 	}
