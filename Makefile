@@ -170,10 +170,15 @@ test-kernel: build ## tests on the kernel datapath, in an emulated machine (need
 # A module of its own, so that Sluice itself does not require k8s.io/kubernetes. What
 # it requires grows with what Sluice does: the files of bin/kubeproxy follow.
 .PHONY: test-kubeproxy
-test-kubeproxy: $(EMBEDDED) ## Sluice's model of Services against kube-proxy's own code (some minutes to compile)
+test-kubeproxy: $(EMBEDDED) kubeproxy-nftables ## Sluice's model of Services against kube-proxy's own code (some minutes to compile)
+	cd tests/kubeproxy && GOFLAGS='-trimpath -buildvcs=false' $(GO) test -count=1 -vet=off -mod=mod -modfile=$(CURDIR)/bin/kubeproxy/go.mod -v .
+	$(GO) test -count=1 -vet=off -run '^TestKubeProxy$$' ./tests/bench
+
+.PHONY: kubeproxy-nftables
+kubeproxy-nftables:
 	@mkdir -p bin/kubeproxy
 	cp tests/kubeproxy/go.mod tests/kubeproxy/go.sum bin/kubeproxy/
-	cd tests/kubeproxy && GOFLAGS='-trimpath -buildvcs=false' $(GO) test -count=1 -vet=off -mod=mod -modfile=$(CURDIR)/bin/kubeproxy/go.mod -v .
+	cd tests/kubeproxy && GOFLAGS='-trimpath -buildvcs=false' $(GO) build -mod=mod -modfile=$(CURDIR)/bin/kubeproxy/go.mod -o $(CURDIR)/bin/kubeproxy/ ./nftables
 
 RELOADS ?= 10000
 .PHONY: soak
@@ -202,7 +207,7 @@ demo: deps build ## policy on real packets, and a module swapped under running t
 	$(GO) run ./tests/demo
 
 .PHONY: bench
-bench: deps build ## measure, against Open vSwitch's own tools and the CNI alone; also into tests/bench/results.json
+bench: deps build kubeproxy-nftables ## measure, against Open vSwitch's own tools, the CNI alone and kube-proxy; also into tests/bench/results.json
 	SLUICE_BENCH_RESULTS=$(CURDIR)/tests/bench/results.json $(GO) test -vet=off -run '^$$' -bench . -timeout 60m ./tests/bench
 
 PODS   ?= 100000

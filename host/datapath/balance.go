@@ -12,11 +12,18 @@ import (
 // How a group shares connections among its backends. Open vSwitch can let the
 // datapath hash the packet and look the hash up in a table of slots (dp_hash),
 // so that the first packets of further connections pass without ovs-vswitchd; or
-// hash in ovs-vswitchd, for each connection (hash). A table has at most 256 slots.
-// The more backends, the less even they share them: the latter is for many.
+// hash in ovs-vswitchd, for each connection (hash). A table has at most 256 slots;
+// those that cannot be dealt out evenly are spare, and what meets one of them is
+// hashed the other way. The latter is for all that meets very many backends.
 const (
-	slots      = 256
-	maxSlotted = 32 // backends: each has 8 slots at least
+	slots = 256
+	// maxSlotted is how many backends may have slots: with two buckets for the
+	// spare slots a group of them is not too large to be written whole (small).
+	maxSlotted = 60
+	// unevenness is how far from even, in tenths of a percent, a backend's number of
+	// slots may be if there are no spare ones: half of what should never be seen, as
+	// chance adds its part. Up to ten backends it is less.
+	unevenness = 25
 	// maxBuckets is when a group is split: the description of one is one message
 	// of OpenFlow, and Open vSwitch 3.1 to 3.7 ends with a failed assertion
 	// when somebody asks it to describe groups of which one takes more than 65535
@@ -50,34 +57,56 @@ func (b *balancer) groups() []wantedGroup {
 		k := of.Bucket{Actions: b.actions(b.port.Backends[0])}
 		return []wantedGroup{{GroupEntry: of.GroupEntry{ID: b.number, Type: of.GroupIndirect, Buckets: []of.Bucket{k}}}}
 	case n <= maxSlotted && b.port.Affinity == 0:
-		return []wantedGroup{{GroupEntry: b.slotted()}}
+		return b.slotted()
 	case n <= maxBuckets:
 		return []wantedGroup{{GroupEntry: b.hashed(b.number, innerHash, b.port.Backends)}}
 	}
 	return b.nested()
 }
 
-// slotted gives each backend its share of all slots, to the slot. A bucket of
-// weight 1 makes Open vSwitch use them all: it takes as many as the sum of the
-// weights has multiples of the smallest one, and at least 16.
-func (b *balancer) slotted() of.GroupEntry {
+// slotted gives each backend its share of all slots, to the slot. What is left
+// goes to the first backends if that is even enough, else to a second group.
+func (b *balancer) slotted() []wantedGroup {
 	backends := b.port.Backends
-	share, more := slots/len(backends), slots%len(backends)
-	ids := bucketIDs{}
-	g := of.GroupEntry{ID: b.number, Type: of.GroupSelect, Selection: of.Selection{Method: "dp_hash"}}
-	for i, backend := range backends {
-		weight := share
-		if i < more {
-			weight++
-		}
-		if i == 0 {
-			weight--
-			g.Buckets = append(g.Buckets, of.Bucket{ID: ids.take(backend.String() + "+"), Weight: 1, Actions: b.actions(backend)})
-		}
-		g.Buckets = append(g.Buckets, of.Bucket{ID: ids.take(backend.String()), Weight: uint16(weight), Actions: b.actions(backend)})
+	share, left := slots/len(backends), slots%len(backends)
+	deal := slotDealer{group: of.GroupEntry{ID: b.number, Type: of.GroupSelect, Selection: of.Selection{Method: "dp_hash"}}, ids: bucketIDs{}}
+	var spare []wantedGroup
+	if !even(len(backends)) {
+		id := b.take(b.port.Name + "\x00spare")
+		deal.add("spare", left, of.Do(of.Group(id)))
+		spare, left = []wantedGroup{{GroupEntry: b.hashed(id, innerHash, backends)}}, 0
 	}
-	sortBuckets(g.Buckets)
-	return g
+	for i, backend := range backends {
+		mine := share
+		if i < left {
+			mine++
+		}
+		deal.add(backend.String(), mine, b.actions(backend))
+	}
+	sortBuckets(deal.group.Buckets)
+	return append(spare, wantedGroup{GroupEntry: deal.group, outer: len(spare) > 0})
+}
+
+// even says whether so many backends can share all slots almost evenly.
+func even(backends int) bool {
+	share, left := slots/backends, slots%backends
+	return left == 0 || 1000*(share+1)*backends <= (1000+unevenness)*slots && 1000*share*backends >= (1000-unevenness)*slots
+}
+
+// slotDealer makes a group in which a bucket has as many slots as its weight. One
+// of weight 1 makes Open vSwitch use all slots: it takes as many as the sum of the
+// weights has multiples of the smallest one, and at least 16.
+type slotDealer struct {
+	group of.GroupEntry
+	ids   bucketIDs
+}
+
+func (d *slotDealer) add(name string, slots int, actions of.Actions) {
+	if len(d.group.Buckets) == 0 && slots > 1 {
+		d.group.Buckets = append(d.group.Buckets, of.Bucket{ID: d.ids.take(name + "+"), Weight: 1, Actions: actions})
+		slots--
+	}
+	d.group.Buckets = append(d.group.Buckets, of.Bucket{ID: d.ids.take(name), Weight: uint16(slots), Actions: actions})
 }
 
 // hashed chooses the bucket whose number goes best with the hash of the packet

@@ -18,6 +18,15 @@ var measurements = []struct {
 	{"services", func(tb testing.TB, t *table) {
 		services(tb, t, servicesSize{services: 10_000, endpoints: 10, changes: 400})
 	}},
+	{"service-traffic", func(tb testing.TB, t *table) {
+		serviceTraffic(tb, t, serviceTrafficSize{endpoints: []int{1, 10, 32, 37, 100}, rounds: 9, lasts: 300 * time.Millisecond})
+	}},
+	{"service-shares", func(tb testing.TB, t *table) {
+		serviceShares(tb, t, serviceSharesSize{backends: []int{3, 10, 37, 100}, connections: 100_000})
+	}},
+	{"kube-proxy", func(tb testing.TB, t *table) {
+		kubeProxy(tb, t, servicesSize{services: 10_000, endpoints: 10, changes: 200})
+	}},
 	{"threatlist", func(tb testing.TB, t *table) {
 		threatlist(tb, t, threatlistSize{cidrs: 1_000_000, objects: 15, changes: 40})
 	}},
