@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -137,7 +138,8 @@ func (b *balancer) selection(param uint64) of.Selection {
 
 // nested deals the backends out to inner groups, of which the outer one chooses.
 // Which one a backend goes to depends on its address alone, as long as there
-// are as many, so that one more or less changes one of them.
+// are as many, so that one more or less changes one of them, and sometimes its
+// weight.
 func (b *balancer) nested() []wantedGroup {
 	inner := b.deal()
 	outer := of.GroupEntry{ID: b.number, Type: of.GroupSelect, Selection: b.selection(outerHash)}
@@ -145,9 +147,20 @@ func (b *balancer) nested() []wantedGroup {
 	for i, backends := range inner {
 		id := b.take(fmt.Sprintf("%s\x00%d of %d", b.port.Name, i, len(inner)))
 		groups = append(groups, wantedGroup{GroupEntry: b.hashed(id, innerHash, backends)})
-		outer.Buckets = append(outer.Buckets, of.Bucket{ID: uint32(i), Weight: 1, Actions: of.Do(of.Group(id))})
+		outer.Buckets = append(outer.Buckets, of.Bucket{ID: uint32(i), Weight: innerWeight(len(backends), len(inner)), Actions: of.Do(of.Group(id))})
 	}
 	return append(groups, wantedGroup{GroupEntry: outer, outer: true})
+}
+
+// innerWeight makes a group of so many backends, one of so many groups, be chosen as
+// often as it has backends. With hash the bucket is chosen whose hash, a number of
+// 16 bits, times its weight is largest (ofproto-dpif-xlate.c, group_best_live_bucket).
+// Of k buckets of about one weight one that is heavier by a part x is so chosen
+// exp(k x) times as often. A few backends more or less change nothing.
+func innerWeight(backends, groups int) uint16 {
+	const middle, step = 32768, 8
+	rounded := max((backends+step/2)/step*step, 1)
+	return uint16(middle * (1 + math.Log(float64(rounded)/perInner)/float64(groups)))
 }
 
 // deal is by hash; should that put too many into one group, it is in turn.

@@ -3,6 +3,7 @@ package datapath
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/sluice-net/sluice/abi"
@@ -73,6 +74,56 @@ func TestSlotsAreSharedEvenly(t *testing.T) {
 			}
 			if len(outer.Buckets) > small || len(groups) > 2 || n <= 10 && len(groups) > 1 {
 				t.Errorf("%d groups, the outer one of %d buckets", len(groups), len(outer.Buckets))
+			}
+		})
+	}
+}
+
+// chosen is how often hash chooses each of buckets with these weights, if hashes are
+// even: the one whose hash times its weight is largest.
+func chosen(weights []float64) []float64 {
+	const steps = 4000
+	parts, heaviest := make([]float64, len(weights)), slices.Max(weights)
+	for i := range steps {
+		x := (float64(i) + 0.5) / steps * heaviest
+		for k, w := range weights {
+			if x > w {
+				continue
+			}
+			part := heaviest / steps / w // that the hash of k times w is about x
+			for other, v := range weights {
+				if other != k {
+					part *= min(1, x/v)
+				}
+			}
+			parts[k] += part
+		}
+	}
+	return parts
+}
+
+// Groups in groups are chosen as often as they have backends.
+func TestThousandsAreSharedEvenly(t *testing.T) {
+	for _, n := range []int{257, 300, 400, 769, 1000, 5000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			_, groups := sharesOf(t, n)
+			outer := groups[len(groups)-1]
+			size := map[of.Actions]int{}
+			for _, g := range groups[:len(groups)-1] {
+				size[of.Do(of.Group(g.ID))] = len(g.Buckets)
+				if len(g.Buckets) > maxBuckets {
+					t.Errorf("a group of %d", len(g.Buckets))
+				}
+			}
+			var weights []float64
+			for _, k := range outer.Buckets {
+				weights = append(weights, float64(k.Weight))
+			}
+			for i, part := range chosen(weights) {
+				backends := size[outer.Buckets[i].Actions]
+				if off := 100 * (part*float64(n)/float64(backends) - 1); off < -5 || off > 5 {
+					t.Errorf("%d backends of one group get %+.1f%%", backends, off)
+				}
 			}
 		})
 	}

@@ -39,3 +39,22 @@ func TestBackendsGetEqualShares(t *testing.T) {
 		})
 	}
 }
+
+// A thousand backends are shared as a fair die would do it, although they are in groups
+// of different sizes.
+func TestAThousandBackendsGetEqualShares(t *testing.T) {
+	r := newRig(t, 2)
+	const backends, connections = 1000, 100_000
+	s := r.service(abi.UDP, 0)
+	s.Backends = addresses(backends)
+	r.put(s)
+	share := shares.Open(t, r.Node, abi.UDP, s.Frontends[0].Address, connections)
+	if all := shares.Total(share); all < connections*99/100 {
+		t.Fatalf("%d connections were counted", all)
+	}
+	u := shares.Unevenness(share, backends)
+	t.Logf("unevenness %.2f", u)
+	if u > 1.25 { // chance alone: 1, give or take 0.05
+		t.Errorf("unevenness %.2f, of a fair die 1", u)
+	}
+}

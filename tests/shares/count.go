@@ -66,6 +66,17 @@ func Furthest(share map[string]int) (percent float64) {
 	return percent
 }
 
+// Unevenness is about 1 if each of so many backends is as likely to get a connection as
+// any other, and more if not: chi-squared by its degrees of freedom.
+func Unevenness(share map[string]int, backends int) (u float64) {
+	even := float64(Total(share)) / float64(backends)
+	for _, n := range share {
+		u += (float64(n) - even) * (float64(n) - even) / even
+	}
+	u += float64(backends-len(share)) * even // those that got none
+	return u / float64(backends-1)
+}
+
 // OfADie is what Furthest is, on average, if a fair die deals the connections out.
 func OfADie(backends, connections int) (percent float64) {
 	const rolls = 50
