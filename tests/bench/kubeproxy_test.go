@@ -30,18 +30,19 @@ func TestKubeProxy(t *testing.T) {
 	}
 	out := newTable()
 	kubeProxy(t, out, servicesSize{services: 20, endpoints: 3, changes: 6})
-	if len(out.Rows) != 3 || out.Rows[0].Ratio == 0 || out.Rows[1].Ratio == 0 || out.Rows[2].Ratio == 0 {
+	if len(out.Rows) != 4 || out.Rows[0].Ratio == 0 || out.Rows[2].Ratio == 0 || out.Rows[3].Ratio == 0 {
 		t.Errorf("%+v", out.Rows)
 	}
 }
 
 // kubeProxy hands the same Services and EndpointSlices to Sluice's model, up to the
 // barrier of a real Open vSwitch, and to kube-proxy's own code in nftables mode, up to
-// the end of nft. Of the changes each has its own at the same time as the other, in turn.
+// the end of nft. They take turns.
 // Neither waits for more events: kube-proxy does so for a second by default, and what
 // reads the API is on neither side.
 func kubeProxy(tb testing.TB, out *table, size servicesSize) {
 	theirs := startKubeProxy(tb, size)
+	theirCold := theirs.next() // neither works while the other is measured
 	ovs := ovstest.Start(tb, ovstest.Options{})
 	conn, err := of.Dial(tb.Context(), ovs.AddBridge("br0"), of.Options{})
 	if err != nil {
@@ -69,6 +70,7 @@ func kubeProxy(tb testing.TB, out *table, size servicesSize) {
 		}
 		return time.Since(start)
 	}
+	before := heap()
 	var all []resources.Event
 	for i := range size.services {
 		all = append(all, serviceObject(i), sliceObject(i, size.endpoints, 0))
@@ -77,8 +79,10 @@ func kubeProxy(tb testing.TB, out *table, size servicesSize) {
 	what := fmt.Sprintf("%s Services of %d endpoints, ", number(float64(size.services)), size.endpoints)
 	out.add(row{
 		Work: what + "events to programmed, cold", Figure: millis(cold), Unit: "ms",
-		Peer: "kube-proxy, nftables", PeerFigure: millis(theirs.next()), Aim: ratioAtMost(1).own(),
+		Peer: "kube-proxy, nftables", PeerFigure: millis(theirCold), Aim: ratioAtMost(1).own(),
 	})
+	clear(all) // the objects are not the model's
+	out.add(row{Work: what + "memory of model and datapath", Figure: (heap() - before) / (1 << 20), Unit: "MiB"})
 	var own, other []time.Duration
 	for i := range size.changes {
 		own = append(own, observe(sliceObject((i+1)*7%size.services, size.endpoints, i+1)))

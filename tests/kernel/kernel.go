@@ -39,7 +39,7 @@ type kernel struct {
 // moduleNames are the modules that the tests need; what those need comes along.
 var moduleNames = []string{
 	"openvswitch", "nf_conntrack", "nf_nat", "nf_conntrack_netlink", "veth", "bridge", "tun", "sctp",
-	"tcp_diag", "udp_diag", "nf_tables", "nft_ct", "nft_chain_nat", "virtio_pci", "virtio_rng",
+	"tcp_diag", "udp_diag", "nf_tables", "nft_ct", "nft_chain_nat", "nft_nat", "virtio_pci", "virtio_rng",
 }
 
 // findKernel downloads the kernel that Debian recommends for clouds, which has

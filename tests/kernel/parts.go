@@ -35,7 +35,8 @@ var parts = []part{
 	},
 	{name: "attach", pkg: "./host/attach", tests: "Adopt|Eject|Chain|Add|Reconcile|Run|TCPAndUDP|MTU|Check|Status", limit: 10 * time.Minute},
 	{name: "agent", pkg: "./host/agent", tests: "Adopt|Window|Uninstall|Existing|Reject|Audit|Rules|Check", limit: 10 * time.Minute},
-	{name: "services", pkg: "./tests/services", tests: ".", skip: "Thousands", limit: 8 * time.Minute},
+	// Of the numbers of backends one is enough there: connections by the hundred thousand are slow.
+	{name: "services", pkg: "./tests/services", tests: ".", skip: "Thousand|EqualShares/_(10|37)_backends", limit: 8 * time.Minute},
 	{name: "traffic", pkg: "./tests/bench", bench: "Benchmark/traffic", limit: 20 * time.Minute, apart: true},
 	{name: "lab", pkg: "./tests/lab", tests: "Scenarios$|Traffic$|ComeAndGo|Semantics|DeletedByHand|Move|Names", data: []string{"testdata"}, limit: 25 * time.Minute},
 }
