@@ -107,7 +107,8 @@ type LimitsConfig struct {
 	Flows int `json:"flows,omitempty"`
 	// Clauses of conjunctions. Default 4000000.
 	Clauses int `json:"clauses,omitempty"`
-	// Buckets of groups: one for each endpoint of a port of a Service. Default 500000.
+	// Buckets of groups: one for each endpoint of a port of a Service, two where it
+	// has 11 to 60. Default 500000.
 	Buckets int `json:"buckets,omitempty"`
 }
 

@@ -20,7 +20,8 @@ type Limits struct {
 	// How many meet in one flow needs no limit of its own: a lane takes no more
 	// than fit into a message of OpenFlow (laneCapacity).
 	Clauses int
-	// Buckets of groups: each backend of a ServicePort is one.
+	// Buckets of groups: each backend of a ServicePort is one, or two where slots do
+	// not share out (balance.go).
 	Buckets int
 }
 

@@ -37,9 +37,15 @@ func (w *world) genService(t *rapid.T) datapath.ServicePort {
 	for _, key := range slices.Sorted(maps.Keys(w.pods)) {
 		ends = append(ends, w.pods[key].Addresses...)
 	}
+	// Few backends, enough for a second group, or enough for groups of groups.
+	ports := rapid.SampledFrom([]uint16{1, 1, 1, 1, 7, 80}).Draw(t, "ports")
 	for _, a := range ends {
-		if a.Is6() == v6 && rapid.IntRange(0, 2).Draw(t, "backend") == 0 {
-			s.Backends = append(s.Backends, netip.AddrPortFrom(a, rapid.SampledFrom([]uint16{80, 81, 8080, 53}).Draw(t, "target")))
+		if a.Is6() != v6 || rapid.IntRange(0, 2).Draw(t, "backend") != 0 {
+			continue
+		}
+		first := rapid.SampledFrom([]uint16{80, 81, 8080, 53}).Draw(t, "target")
+		for i := range ports {
+			s.Backends = append(s.Backends, netip.AddrPortFrom(a, first+i))
 		}
 	}
 	if rapid.IntRange(0, 2).Draw(t, "affinity") == 0 {
