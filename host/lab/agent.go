@@ -45,6 +45,7 @@ type agentConfig struct {
 	Services struct {
 		Enabled bool `json:"enabled"`
 	} `json:"services"`
+	Limits  map[string]int `json:"limits,omitempty"`
 	Modules []moduleConfig `json:"modules"`
 	DNS     struct {
 		Servers      []string `json:"servers,omitempty"`
@@ -89,6 +90,7 @@ func newAgent(l *Lab, n *node) (*Agent, error) {
 	config.Sandbox.RecordingDir = filepath.Join(l.dir, "recordings")
 	config.Sandbox.LoadTimeoutSeconds = int(patience.Seconds()) // for emulated machines
 	config.Services.Enabled = !l.options.WithoutServices
+	config.Limits = l.options.Limits
 	config.Modules = l.modules
 	config.DNS.Servers, config.DNS.GraceSeconds = l.options.NameServers, l.options.NameGrace
 	content, err := yaml.Marshal(config)

@@ -57,6 +57,8 @@ type Options struct {
 	// default.
 	NameServers []string
 	NameGrace   int
+	// Limits are the agents' own: limits of their configuration.
+	Limits map[string]int
 	// Binaries are the programs to run.
 	Binaries Paths
 	// Dir is where the lab's directory is made; empty means /run, or the
@@ -75,6 +77,7 @@ type ModuleSettings struct {
 	Mode      string         `json:"mode,omitempty"` // Enforce or Shadow
 	InsteadOf string         `json:"insteadOf,omitempty"`
 	Rollout   map[string]int `json:"rollout,omitempty"` // maxNewDenies, maxNewAllows
+	Grant     map[string]any `json:"grant,omitempty"`   // resources, tiers, actions, limits
 	Config    map[string]any `json:"config,omitempty"`  // is handed to the module
 }
 

@@ -30,10 +30,14 @@ var measurements = []struct {
 	{"threatlist", func(tb testing.TB, t *table) {
 		threatlist(tb, t, threatlistSize{cidrs: 1_000_000, objects: 15, changes: 40})
 	}},
+	{"threatlist-agent", func(tb testing.TB, t *table) {
+		threatlistAgent(tb, t, threatlistSize{cidrs: 1_000_000, objects: 15})
+	}},
 	{"native", func(tb testing.TB, t *table) { native(tb, t, nativeSize{objects: 10_000}) }},
 	{"cni-add", func(tb testing.TB, t *table) { cniAdd(tb, t, cniAddSize{pods: 200}) }},
 	{"manifest", func(tb testing.TB, t *table) { manifestChange(tb, t, manifestSize{policies: 20, changes: 200}) }},
 	{"reload", func(tb testing.TB, t *table) { reload(tb, t, reloadSize{policies: 20, reloads: 5}) }},
+	{"reload-10k", func(tb testing.TB, t *table) { reload(tb, t, reloadSize{policies: 10_000, reloads: 3}) }},
 	{"traffic", func(tb testing.TB, t *table) {
 		traffic(tb, t, trafficSize{rules: []int{0, 1_000, 10_000}, rounds: 9, lasts: 300 * time.Millisecond})
 	}},
