@@ -13,7 +13,8 @@ import (
 
 // Readdress gives what a running Pod has learned about its neighbours at the address from the address to, and returns how
 // many entries that were. A Pod whose router changes its address would find out by itself only after its probes have
-// failed, which takes many seconds. Entries that somebody set for good are left alone.
+// failed, which takes many seconds. Entries that somebody set for good are left alone. What a redirect taught the Pod is
+// forgotten.
 func Readdress(netnsPath, ifName string, from, to net.HardwareAddr) (changed int, err error) {
 	ns, err := netns.GetFromPath(netnsPath)
 	if err != nil {
@@ -35,7 +36,13 @@ func Readdress(netnsPath, ifName string, from, to net.HardwareAddr) (changed int
 	}
 	var errs []error
 	for _, n := range list {
-		if !bytes.Equal(n.HardwareAddr, from) || n.State&(netlink.NUD_PERMANENT|netlink.NUD_NOARP) != 0 {
+		if n.State&(netlink.NUD_PERMANENT|netlink.NUD_NOARP) != 0 {
+			continue
+		}
+		if !bytes.Equal(n.HardwareAddr, from) {
+			if !bytes.Equal(n.HardwareAddr, to) {
+				errs = append(errs, forgetRedirect(pod, n))
+			}
 			continue
 		}
 		changed++
@@ -45,6 +52,28 @@ func Readdress(netnsPath, ifName string, from, to net.HardwareAddr) (changed int
 		}
 	}
 	return changed, errors.Join(errs...)
+}
+
+// forgetRedirect undoes an IPv6 redirect (RFC 4861, 8) to a Pod of the same node, which is no neighbour behind a veth. The
+// node sends one for what comes and goes by the gateway, as a connection does that is older than its other end's place on
+// the bridge; Linux has no setting against it. The bridge lets none pass, but while a Pod leaves the bridge its route leads
+// to the veth already.
+func forgetRedirect(pod *netlink.Handle, n netlink.Neigh) error {
+	if n.IP.To4() != nil || !n.IP.IsGlobalUnicast() {
+		return nil
+	}
+	all := net.CIDRMask(128, 128)
+	learned := &netlink.Route{Dst: &net.IPNet{IP: n.IP, Mask: all}, LinkIndex: n.LinkIndex, Flags: unix.RTM_F_CLONED}
+	if err := pod.RouteDel(learned); err != nil {
+		if errors.Is(err, unix.ESRCH) {
+			return nil // it is a neighbour, but by no redirect
+		}
+		return fmt.Errorf("forget the redirect to %s: %w", n.IP, err)
+	}
+	if err := pod.NeighDel(&n); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("forget the neighbour %s of a redirect: %w", n.IP, err)
+	}
+	return nil
 }
 
 // HardwareAddr is the address of the node's device with this index.
