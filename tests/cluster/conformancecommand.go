@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ import (
 )
 
 func conformanceCommand() *cobra.Command {
-	var focus string
+	focus := []string{""}
 	nodes := 2
 	all := []string{"netpol", "services", "policy-api"}
 	c := &cobra.Command{
@@ -44,7 +45,7 @@ func conformanceCommand() *cobra.Command {
 			return errors.Join(err, cluster.Close(), record(cmd, cases))
 		},
 	}
-	c.Flags().StringVar(&focus, "focus", "", "regular expression of the cases to run, in each suite")
+	c.Flags().StringArrayVar(&focus, "focus", focus, "regular expression of the cases to run, in each suite; given again: more cases, side by side")
 	c.Flags().IntVar(&nodes, "nodes", nodes, "number of nodes")
 	return c
 }
@@ -59,30 +60,39 @@ func zones(ctx context.Context, cluster *rig.Cluster) error {
 	return nil
 }
 
-// runSuites runs suites side by side, as their own authors do: most of the time of a
-// case is waiting.
-func runSuites(ctx context.Context, cluster *rig.Cluster, cmd *cobra.Command, suites []string, focus string) (all []conformance.Case, err error) {
+// runSuites runs suites side by side, and of Kubernetes' own also what each expression
+// matches, as their authors do: most of the time of a case is waiting. Cases of
+// network-policy-api share their Pods, and go one after the other.
+func runSuites(ctx context.Context, cluster *rig.Cluster, cmd *cobra.Command, suites, focus []string) (all []conformance.Case, err error) {
 	out := cmd.ErrOrStderr()
 	type result struct {
 		cases []conformance.Case
 		err   error
 	}
-	results := make(chan result)
-	for _, suite := range suites {
+	results, running := make(chan result), 0
+	run := func(f func() ([]conformance.Case, error)) {
+		running++
 		go func() {
-			var r result
-			switch suite {
-			case "netpol":
-				r.cases, r.err = conformance.RunE2E(ctx, cluster, out, conformance.NetpolCases(), focus)
-			case "services":
-				r.cases, r.err = conformance.RunE2E(ctx, cluster, out, conformance.ServiceCases(), focus)
-			case "policy-api":
-				r.cases, r.err = conformance.RunPolicyAPI(ctx, cluster, out, focus)
-			}
-			results <- r
+			cases, err := f()
+			results <- result{cases, err}
 		}()
 	}
-	for range suites {
+	for _, suite := range suites {
+		if suite == "policy-api" {
+			run(func() ([]conformance.Case, error) {
+				return conformance.RunPolicyAPI(ctx, cluster, out, strings.Join(focus, "|"))
+			})
+			continue
+		}
+		cases := conformance.NetpolCases()
+		if suite == "services" {
+			cases = conformance.ServiceCases()
+		}
+		for _, f := range focus {
+			run(func() ([]conformance.Case, error) { return conformance.RunE2E(ctx, cluster, out, cases, f) })
+		}
+	}
+	for range running {
 		r := <-results
 		all, err = append(all, r.cases...), errors.Join(err, r.err)
 	}

@@ -34,6 +34,7 @@ const (
 	CoreDNS           = "coredns"
 	Agnhost           = "agnhost"
 	Pause             = "pause"
+	OutOfWindow       = "regression-issue-74839" // a server that sends what belongs to no connection
 	E2E               = "e2e.test"
 	PolicyAPI         = "policy-api.test" // conformance of network-policy-api
 	// AgnhostSCTP is agnhost for a kernel without SCTP: it brings its own.
@@ -67,6 +68,7 @@ func programs() map[string]program {
 		E2E:               {pins: kubernetes, pkg: kube + "test/e2e", test: true},
 		PolicyAPI:         {module: "sigs.k8s.io/network-policy-api", pkg: "./conformance", test: true},
 		Pause:             {pins: kubernetes, pkg: "build/pause/linux/pause.c", c: true},
+		OutOfWindow:       {pins: kubernetes, pkg: kube + "test/images/regression-issue-74839"},
 		CoreDNS:           {pins: coredns, pkg: "."},
 		PTP:               {pins: sluice, pkg: plugins + "main/ptp"},
 		HostLocal:         {pins: sluice, pkg: plugins + "ipam/host-local"},

@@ -8,13 +8,16 @@ const (
 	Services = "Kubernetes e2e, Services from Pods"
 )
 
+// pairOfPods is what SCTP must not rely on (RATIONALE.md, "How is SCTP judged").
+const pairOfPods = "for the conntrack of Open vSwitch 3.1's userspace datapath two associations of one pair of Pods are one connection"
+
 // NetpolCases are all of Netpol.
 func NetpolCases() E2E {
 	return E2E{
 		Suite: Netpol, Cases: `\[sig-network\] Netpol `,
 		LeftOut: []LeftOut{{
 			regexp.MustCompile(`Feature:SCTPConnectivity`),
-			"each Pod opens SCTP to each: for the conntrack of Open vSwitch 3.1's userspace datapath, two associations of one pair of Pods are one connection",
+			"each Pod opens SCTP to each, and " + pairOfPods,
 		}},
 	}
 }

@@ -89,10 +89,17 @@ func parseGo(output io.Reader) ([]Case, error) {
 		if c.Outcome != Passed { // the last two say what was tried, and what came of it
 			c.Why = strings.Join(last(logged[m[2]], 2), ": ")
 		}
+		if c.Outcome == Failed && understood.MatchString(c.Name) {
+			c.Why = pairOfPods + "; " + c.Why
+		}
 		c.Seconds, _ = strconv.ParseFloat(m[5], 64) // the expression has matched a number
 		cases = append(cases, c)
 	}
 	return cases, lines.Err()
 }
+
+// understood are failures of which pairOfPods may be why: the test before has opened
+// associations in the other direction.
+var understood = regexp.MustCompile(`TierIngressSCTP: .*deny-ingress`)
 
 func last(of []string, n int) []string { return of[max(0, len(of)-n):] }

@@ -19,6 +19,8 @@ const (
 	Agnhost = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
 	Probe   = "localhost/sluice-probe:test" // package tests/cluster/probe
 	Busybox = "registry.k8s.io/e2e-test-images/busybox:1.37.0-2"
+
+	OutOfWindow = "registry.k8s.io/e2e-test-images/regression-issue-74839:1.5"
 )
 
 // PolicyAPI is the name that network-policy-api v0.2.0 asks for; what it gets is
@@ -27,7 +29,7 @@ const PolicyAPI = "registry.k8s.io/e2e-test-images/agnhost:2.45"
 
 // Programs are those of package build that images are made of.
 func Programs() []string {
-	return []string{build.Pause, agnhostProgram(), build.Probe}
+	return []string{build.Pause, agnhostProgram(), build.OutOfWindow, build.Probe}
 }
 
 // Archives makes the archives, and returns their files.
@@ -57,6 +59,7 @@ func Archives(ctx context.Context, progress io.Writer) ([]string, error) {
 		"pause":   pause(programs),
 		"busybox": busybox(),
 		"probe":   probe(programs),
+		"window":  outOfWindow(programs),
 		"agnhost": agnhost(programs[agnhostProgram()], kubernetes, tools),
 	} {
 		file := filepath.Join(dir, name+".tar")
@@ -73,6 +76,11 @@ func pause(programs map[string]string) image.Image {
 		Names: []string{Pause}, Entrypoint: []string{"/pause"}, User: "65535:65535",
 		Files: []image.File{{Path: "/pause", Source: programs[build.Pause]}},
 	}
+}
+
+func outOfWindow(programs map[string]string) image.Image {
+	const path = "/" + build.OutOfWindow
+	return image.Image{Names: []string{OutOfWindow}, Entrypoint: []string{path}, Files: []image.File{{Path: path, Source: programs[build.OutOfWindow]}}}
 }
 
 func probe(programs map[string]string) image.Image {
