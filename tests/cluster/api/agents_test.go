@@ -34,6 +34,8 @@ const (
 	startAtOnce  = 5 // agents: a module is compiled for each
 	policyWrites = 10
 	quietTime    = 30 * time.Second
+	crowdASecond = 10
+	crowdTime    = 20 * time.Second
 )
 
 // concerning is about a Pod on each node.
@@ -80,6 +82,7 @@ func BenchmarkAgents(b *testing.B) {
 		all := crowd{w, api, nodes, client}
 		all.measureRest(table)
 		all.measureChanges(table)
+		all.measureChurn(table, p)
 	}
 	if err := table.Finish(os.Stdout); err != nil {
 		b.Fatal(err)
@@ -106,15 +109,11 @@ type paid struct {
 
 func (c *crowd) paid() paid {
 	c.t.Helper()
-	used, err := c.api.Spent()
-	if err != nil {
-		c.t.Fatal(err)
-	}
 	text, err := c.core.Get().AbsPath("/metrics").Do(c.t.Context()).Raw()
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	p := paid{cpu: used.CPU, requests: requestsIn(text)}
+	p := paid{cpu: spent(c.t, c.api), requests: requestsIn(text)}
 	for _, n := range c.nodes {
 		p.bytes += n.received.Load()
 	}
@@ -218,6 +217,23 @@ func (c *crowd) measureChanges(table *figures.Table) {
 	}
 	table.Add(figures.Figure{Work: "memory of an agent", Value: rss / float64(len(c.nodes)) / (1 << 20), Unit: "MiB"})
 	table.Add(figures.Figure{Work: "memory of a sandbox", Value: sandbox / float64(len(c.nodes)) / (1 << 20), Unit: "MiB"})
+}
+
+// measureChurn lets Pods come and go that concern no node.
+func (c *crowd) measureChurn(table *figures.Table, p *population) {
+	c.t.Helper()
+	before, begin := c.paid(), time.Now()
+	count, err := p.churn(c.t.Context(), c.core, crowdASecond, crowdTime)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	took := time.Since(begin)
+	time.Sleep(time.Second) // the last events are on the way
+	after := c.paid()
+	agents := fmt.Sprintf("which is written three times and told to %d agents", len(c.nodes))
+	table.Add(figures.Figure{Work: "Pods that come and go", Value: float64(count) / took.Seconds(), Unit: "/s"})
+	table.Add(figures.Figure{Work: "  processor time of the API server, a Pod", Value: (after.cpu - before.cpu).Seconds() * 1000 / float64(count), Unit: "ms", Note: agents})
+	table.Add(figures.Figure{Work: "  bytes to an agent for an event", Value: float64(after.bytes-before.bytes) / float64(len(c.nodes)) / float64(3*count), Unit: "B"})
 }
 
 // sayings hears what the nodes say of policy.

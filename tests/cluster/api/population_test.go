@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -174,6 +175,18 @@ func coreClient(t testing.TB, kubeconfig string) *rest.RESTClient {
 		t.Fatal(err)
 	}
 	return client
+}
+
+// churn lets Pods come and go at a pace, as far as the API server keeps up, and says how
+// many did.
+func (p *population) churn(ctx context.Context, client *rest.RESTClient, perSecond int, during time.Duration) (count int, err error) {
+	count = int(during.Seconds()) * perSecond
+	pace := time.NewTicker(time.Second / time.Duration(perSecond))
+	defer pace.Stop()
+	return count, side(ctx, churnAtOnce, count, func(ctx context.Context, i int) error {
+		<-pace.C
+		return p.live(ctx, client, p.pods+i)
+	})
 }
 
 // live makes a Pod through the API, lets it run, and deletes it: what one that comes and

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluice-net/sluice/host/agent"
 	"github.com/sluice-net/sluice/tests/cluster/apitest"
+	"github.com/sluice-net/sluice/tests/cluster/controlplane"
 	"github.com/sluice-net/sluice/tests/cluster/figures"
 	"github.com/sluice-net/sluice/tests/cluster/process"
 )
@@ -53,7 +54,7 @@ func BenchmarkAgent(b *testing.B) {
 	for b.Loop() {
 		table := figures.New(fmt.Sprintf("agent in a cluster of %d Pods", pods))
 		n.measureStart(b, table)
-		n.measureChurn(b, table, p, client)
+		n.measureChurn(b, table, p, client, api)
 		if err := table.Finish(os.Stdout); err != nil {
 			b.Fatal(err)
 		}
@@ -125,7 +126,7 @@ func (n *node) sandbox(b *testing.B) process.Usage {
 }
 
 // measureChurn lets Pods of other nodes come and go at a steady pace.
-func (n *node) measureChurn(b *testing.B, table *figures.Table, p *population, client *rest.RESTClient) {
+func (n *node) measureChurn(b *testing.B, table *figures.Table, p *population, client *rest.RESTClient, api *controlplane.Server) {
 	b.Helper()
 	time.Sleep(2 * time.Second)
 	quiet, begin := n.usage(b), time.Now()
@@ -133,15 +134,10 @@ func (n *node) measureChurn(b *testing.B, table *figures.Table, p *population, c
 	idle := (n.usage(b).CPU - quiet.CPU).Seconds() / time.Since(begin).Seconds()
 
 	before, sandbox, received, begin := n.usage(b), n.sandbox(b), n.received.Load(), time.Now()
-	count := int(churnTime.Seconds()) * churnASecond
-	pace := time.NewTicker(time.Second / churnASecond)
-	defer pace.Stop()
+	paid := spent(b, api)
 	profiled := make(chan error, 1)
 	go func() { profiled <- n.profile(b.Context(), "profile?seconds=20") }()
-	err := side(b.Context(), churnAtOnce, count, func(ctx context.Context, i int) error {
-		<-pace.C
-		return p.live(ctx, client, p.pods+i)
-	})
+	count, err := p.churn(b.Context(), client, churnASecond, churnTime)
 	took := time.Since(begin)
 	if err := errors.Join(err, <-profiled); err != nil {
 		b.Fatal(err)
@@ -151,6 +147,7 @@ func (n *node) measureChurn(b *testing.B, table *figures.Table, p *population, c
 	table.Add(figures.Figure{Work: "Pods that come and go", Value: float64(count) / took.Seconds(), Unit: "/s", Note: "each is made, runs and is deleted: three events"})
 	table.Add(figures.Figure{Work: "  processor time of the agent", Value: (after.CPU - before.CPU).Seconds() / took.Seconds() * 100, Unit: "% of a core", Note: fmt.Sprintf("without them %.1f%%", idle*100)})
 	table.Add(figures.Figure{Work: "  processor time of the sandbox", Value: (n.sandbox(b).CPU - sandbox.CPU).Seconds() / took.Seconds() * 100, Unit: "% of a core"})
+	table.Add(figures.Figure{Work: "  processor time of the API server, a Pod", Value: (spent(b, api) - paid).Seconds() * 1000 / float64(count), Unit: "ms", Note: "which is written three times and told to one agent"})
 	table.Add(figures.Figure{Work: "  bytes from the API server for an event", Value: float64(received) / float64(3*count), Unit: "B", Note: "with TLS and HTTP/2"})
 	table.Add(figures.Figure{Work: "  memory of the agent", Value: after.RSS / (1 << 20), Unit: "MiB", Aim: 300})
 }
@@ -168,6 +165,16 @@ func (n *node) profile(ctx context.Context, name string) error {
 		return fmt.Errorf("profile %s: %w: %s", name, err, out)
 	}
 	return nil
+}
+
+// spent is the API server's processor time.
+func spent(t testing.TB, api *controlplane.Server) time.Duration {
+	t.Helper()
+	used, err := api.Spent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return used.CPU
 }
 
 // side does something count times, at most so many side by side.
