@@ -18,6 +18,7 @@ import (
 type book struct {
 	entries   map[of.FlowKey]*entry
 	dirty     map[of.FlowKey]struct{}
+	most      int // entries that dirty had since it was made
 	wanted    load
 	installed int    // entries that are in the switch
 	dumps     uint32 // numbers the comparisons
@@ -215,6 +216,7 @@ type change struct {
 // changes lists what differs, in the order of tables, priorities and matches.
 // Entries that turn out to be equal are struck off.
 func (b *book) changes() []change {
+	b.most = max(b.most, len(b.dirty))
 	out := make([]change, 0, len(b.dirty))
 	for key := range b.dirty {
 		e := b.entries[key]
@@ -235,7 +237,16 @@ func (b *book) changes() []change {
 		}
 	}
 	slices.SortFunc(out, func(a, b change) int { return compareKeys(a.key, b.key) })
+	b.tidy()
 	return out
+}
+
+// tidy begins a new list of what may differ when the old one is empty and was large: see
+// emptied.
+func (b *book) tidy() {
+	if len(b.dirty) == 0 && b.most > spareEntries {
+		b.dirty, b.most = map[of.FlowKey]struct{}{}, 0
+	}
 }
 
 func compareKeys(a, b of.FlowKey) int {
@@ -264,14 +275,8 @@ func (b *book) written(changes []change) {
 			delete(b.entries, c.key)
 		}
 	}
-	if len(changes) > keptDirty && len(b.dirty) == 0 {
-		b.dirty = map[of.FlowKey]struct{}{}
-	}
+	b.tidy()
 }
-
-// keptDirty is up to how many changes the map of them is used again: a map never
-// gives its memory back.
-const keptDirty = 100_000
 
 // comparison replaces what is known of the switch by a dump of it.
 type comparison struct {

@@ -123,7 +123,7 @@ func (b *groupBook) written() {
 			delete(b.installed, id)
 		}
 	}
-	clear(b.dirty)
+	b.dirty = emptied(b.dirty)
 }
 
 // compare replaces what is known of the switch by a dump of it and returns how

@@ -161,7 +161,7 @@ func (m *members) settle() {
 			}
 		}
 	}
-	clear(m.stale)
+	m.stale = emptied(m.stale)
 }
 
 func (m *members) forget(id inventory.ClassID) {

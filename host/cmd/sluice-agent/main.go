@@ -32,7 +32,7 @@ func main() {
 
 // collectAt is how many percent the heap grows before garbage is collected (GOGC). What
 // lives in it changes little, and memory on a node is dearer than processor time.
-const collectAt = 50
+const collectAt = 30
 
 func command() *cobra.Command {
 	var config, level, nodeName string
