@@ -82,6 +82,8 @@ func TestDaemonSet(t *testing.T) {
 
 	w.step("wait and the statuses tell the truth when one node is late", late)
 
+	w.step("An agent that is killed lets nothing through, and nothing is lost", func(w *world) { killed(w, address, streams) })
+
 	w.step("An upgrade of the agents cuts nothing and opens nothing", func(w *world) {
 		w.becomes("stranger-near", false)
 		w.becomes("stranger-far", false)

@@ -18,6 +18,7 @@ var looks = []string{
 	"nft list tables | grep -i -e sluice -e ovs || true",
 	"ls /etc/cni/net.d",
 	"ls /run | grep openvswitch || true",
+	"ls -A /var/lib/sluice 2>/dev/null || true", // kubelet has made the directory
 }
 
 // snapshot is what a node looks like.

@@ -26,17 +26,24 @@ type tally struct {
 	Refused int `json:"refused"`
 }
 
+// dialing is what attempts are like. A datagram is sent once: one of which nothing comes
+// back, however long one waits, is lost.
+type dialing struct {
+	network, address string
+	patience         time.Duration
+}
+
 // dial opens connections and tells when what becomes of them changes, in the order in
 // which they began.
-func dial(address string, count int, r *report) error {
-	outcomes := make(chan chan attempt, 1000)
+func dial(d dialing, count int, r *report) error {
+	outcomes := make(chan chan attempt, max(1000, d.patience/dialEvery))
 	go func() {
 		defer close(outcomes)
 		tick := time.NewTicker(dialEvery)
 		defer tick.Stop()
 		for n := 0; count == 0 || n < count; n++ {
 			outcome := make(chan attempt, 1)
-			go func() { outcome <- connect(address, uint64(n)) }()
+			go func() { outcome <- d.connect(uint64(n)) }()
 			outcomes <- outcome
 			<-tick.C
 		}
@@ -63,10 +70,10 @@ func dial(address string, count int, r *report) error {
 	return nil
 }
 
-func connect(address string, number uint64) attempt {
+func (d dialing) connect(number uint64) attempt {
 	a := attempt{At: time.Now().UnixNano()}
-	deadline := time.Now().Add(dialTimeout)
-	conn, err := net.DialTimeout("tcp", address, dialTimeout)
+	deadline := time.Now().Add(d.patience)
+	conn, err := net.DialTimeout(d.network, d.address, d.patience)
 	if err != nil {
 		return a
 	}

@@ -21,6 +21,8 @@ func run(args []string) error {
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	count := flags.Int("n", 0, "attempts; 0: no end")
+	network := flags.String("network", "tcp", "tcp or udp")
+	patience := flags.Duration("patience", dialTimeout, "after which an attempt is taken for refused")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -30,7 +32,7 @@ func run(args []string) error {
 	case args[0] == "stream" && flags.NArg() == 2:
 		return stream(flags.Arg(0), flags.Arg(1), &report{})
 	case args[0] == "dial" && flags.NArg() == 1:
-		return dial(flags.Arg(0), *count, &report{})
+		return dial(dialing{*network, flags.Arg(0), *patience}, *count, &report{})
 	}
 	return fmt.Errorf("%v: no such command; see the package's documentation", args)
 }

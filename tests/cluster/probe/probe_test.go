@@ -43,15 +43,17 @@ func TestDial(t *testing.T) {
 		}
 		return total
 	}
-	dialed := func() tally {
+	dialed := func(network string) tally {
 		return last(output(t, func() {
-			if err := dial(address, 20, &report{}); err != nil {
+			if err := dial(dialing{network, address, dialTimeout}, 20, &report{}); err != nil {
 				t.Error(err)
 			}
 		}))
 	}
-	if got := dialed(); got != (tally{Refused: 20}) {
-		t.Errorf("nobody listens: %+v", got)
+	for _, network := range []string{"tcp", "udp"} {
+		if got := dialed(network); got != (tally{Refused: 20}) {
+			t.Errorf("%s: nobody listens: %+v", network, got)
+		}
 	}
 	go func() { _ = serve(address) }() // ends with the test's process
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -64,7 +66,9 @@ func TestDial(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := dialed(); got != (tally{Through: 20}) {
-		t.Errorf("an echo server listens: %+v", got)
+	for _, network := range []string{"tcp", "udp"} {
+		if got := dialed(network); got != (tally{Through: 20}) {
+			t.Errorf("%s: an echo server listens: %+v", network, got)
+		}
 	}
 }
