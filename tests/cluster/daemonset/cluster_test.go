@@ -15,7 +15,7 @@ import (
 
 // world is the cluster of one test.
 type world struct {
-	*testing.T
+	testing.TB
 	c *rig.Cluster
 }
 
@@ -23,7 +23,7 @@ type world struct {
 const patience = 90 * time.Second
 
 // begin brings a cluster up that has Sluice's images, and not yet Sluice.
-func begin(t *testing.T) *world {
+func begin(t testing.TB) *world {
 	t.Helper()
 	c, err := installed.Bare(t.Context(), 2, t.Output())
 	if err != nil {
@@ -46,7 +46,11 @@ func begin(t *testing.T) *world {
 // step runs a part of the test, and ends the test if it fails.
 func (w *world) step(name string, f func(*world)) {
 	w.Helper()
-	if !w.Run(name, func(t *testing.T) { f(&world{t, w.c}) }) {
+	t, is := w.TB.(*testing.T)
+	if !is {
+		w.Fatalf("%s: a benchmark has no steps", name)
+	}
+	if !t.Run(name, func(t *testing.T) { f(&world{t, w.c}) }) {
 		w.FailNow()
 	}
 }
