@@ -11,6 +11,7 @@
 // (package build), and images of them (package images). Package controlplane runs the
 // control plane, apitest gives a test an API of its own; network and node make nodes,
 // and rig puts all of it together. Package installed adds Sluice, daemonset tests it as
-// its operator sees it, and conformance runs the suites. `make bench-cluster` runs the
+// its operator sees it, and conformance runs the suites, whose servers and clients
+// speak package sctp where the kernel has none. `make bench-cluster` runs the
 // benchmarks of api and daemonset, whose results package figures writes.
 package main
