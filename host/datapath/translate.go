@@ -41,6 +41,13 @@ func translationFlows() []of.Flow {
 		for ttl := range uint64(2) {
 			flows = append(flows, base(Reverse, prioTop, m(append(podToPod, eth, of.IPTTL.Is(ttl))...), uint8(Output)))
 		}
+		// A client's error about what it got from a Service. One that goes the way of the
+		// packet that opened the connection is translated by the kernel only if it is
+		// committed (linux, net/openvswitch/conntrack.c, ovs_ct_nat), which does nothing
+		// else to a connection that is there.
+		flows = append(flows, base(Balance, prioHigh, m(eth, state(ctTracked|ctRelated, ctTracked|ctRelated|ctReply|ctNew|ctInvalid|ctTranslated)), 0,
+			of.SetField(regFlags.Masked(1<<bitService, 1<<bitService)),
+			of.CT{Commit: true, Zone: ServiceZone, Table: uint8(Conntrack), NAT: &of.NAT{}}))
 		flows = append(flows,
 			base(Service, prioTop, m(eth, dst), 0, translate(HairpinZone, Balance)),
 			base(Reverse, prioHigh, m(eth, flag(bitReceiverLocal), state(ctTracked|ctReply, ctTracked|ctReply),
