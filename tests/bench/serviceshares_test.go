@@ -28,7 +28,7 @@ func TestServiceShares(t *testing.T) {
 func serviceShares(tb testing.TB, out *table, size serviceSharesSize) {
 	r := newServiceRig(tb, 2)
 	for i, n := range size.backends {
-		s := someService(i, n)
+		s := someService(100+i, n) // whose backends are nobody: a Pod would answer, and its connection end
 		s.Frontends[0].Address = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 96, 0, byte(i + 1)}), 80)
 		r.put(s)
 		share := shares.Open(tb, r.Node, abi.TCP, s.Frontends[0].Address, size.connections)
