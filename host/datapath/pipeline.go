@@ -104,16 +104,17 @@ var (
 
 // Bits of regFlags.
 const (
-	bitSenderLocal     = 0 // the packet came from a local Pod
-	bitReceiverLocal   = 1 // the packet goes to a local Pod
-	bitOriginatorLocal = 2 // a local Pod opened the connection
-	bitResponderLocal  = 3 // a local Pod is whom it was opened to
-	bitLog             = 4 // the agent hears of it if it opens a connection or is denied
-	bitRefuse          = 5 // denied, and the sender is to be told
-	bitTooLarge        = 6 // it does not fit the receiving Pod's MTU
-	bitService         = 7 // its destination was a Service's until the bridge translated it
-	bitFromGateway     = 8 // the host sent it
-	bitHairpin         = 9 // a Pod talks to itself through a Service
+	bitSenderLocal     = 0  // the packet came from a local Pod
+	bitReceiverLocal   = 1  // the packet goes to a local Pod
+	bitOriginatorLocal = 2  // a local Pod opened the connection
+	bitResponderLocal  = 3  // a local Pod is whom it was opened to
+	bitLog             = 4  // the agent hears of it if it opens a connection or is denied
+	bitRefuse          = 5  // denied, and the sender is to be told
+	bitTooLarge        = 6  // it does not fit the receiving Pod's MTU
+	bitService         = 7  // its destination was a Service's until the bridge translated it
+	bitFromGateway     = 8  // the host sent it
+	bitHairpin         = 9  // a Pod talks to itself through a Service
+	bitOutOfWindow     = 10 // conntrack calls a segment invalid; ServiceZone is asked whether it is a Service's
 )
 
 // flag is the clause "this bit of regFlags is set".
@@ -163,6 +164,7 @@ const (
 // Priorities outside the tier tables. Flows of one table that can match the
 // same packet never share one.
 const (
+	prioFirst  = 600 // before prioSelf, for what dies
 	prioSelf   = 500 // before prioNarrow, for what a Pod sends to itself
 	prioNarrow = 450 // before prioTop, for Pods whose MTU is smaller than others'
 	prioTop    = 400

@@ -117,7 +117,9 @@ func (c *compiler) opening() []of.Clause {
 
 // Flags of TCP (RFC 9293, 3.1).
 const (
+	tcpFIN = 0x001
 	tcpSYN = 0x002
+	tcpRST = 0x004
 	tcpACK = 0x010
 )
 

@@ -3,6 +3,7 @@ package datapath
 import (
 	"net/netip"
 
+	"github.com/sluice-net/sluice/abi"
 	of "github.com/sluice-net/sluice/host/openflow"
 )
 
@@ -36,6 +37,7 @@ func translationFlows() []of.Flow {
 	// What the host answers in place of a router between Pods, it answers to whom
 	// the packet really comes from.
 	flows = append(flows, base(Reverse, prioSelf, m(append(podToPod, flag(bitTooLarge))...), uint8(Output)))
+	flows = append(flows, outOfWindow()...)
 	for _, self := range HairpinAddresses() {
 		eth, dst := destination(self)
 		for ttl := range uint64(2) {
@@ -55,6 +57,26 @@ func translationFlows() []of.Flow {
 			base(Reverse, prioMiddle, m(eth, hairpin), 0,
 				of.CT{Commit: true, Zone: HairpinZone, Table: uint8(Output), NAT: &of.NAT{Source: true, Min: self}}),
 			base(Output, prioTop, m(eth, hairpin), 0, of.DecTTL(), of.InPortAction()))
+	}
+	return flows
+}
+
+// outOfWindow drops what a Service's backend sends outside of the window of a
+// connection (RFC 9293, 3.10.7.4): conntrack translates nothing that it calls
+// invalid, and the client would answer a segment from somebody whom it does not
+// know with a reset, which ends the connection (kubernetes/kubernetes#74839).
+// Kube-proxy drops everything that is invalid for that reason; the bridge asks
+// ServiceZone, where the segments of a connection that is no Service's are not
+// invalid but new. Segments that may not begin a connection are left out: they
+// are invalid there as well.
+func outOfWindow() []of.Flow {
+	invalid := state(ctTracked|ctInvalid, ctTracked|ctInvalid)
+	flows := []of.Flow{base(Output, prioFirst, of.MatchOf(flag(bitOutOfWindow), invalid), 0)}
+	for _, eth := range []uint64{ethIPv4, ethIPv6} {
+		segment := of.MatchOf(invalid, flag(bitReceiverLocal), of.EthType.Is(eth), of.IPProto.Is(uint64(abi.TCP)),
+			of.TCPFlags.Masked(tcpACK, tcpACK|tcpSYN|tcpRST|tcpFIN))
+		flows = append(flows, base(Reverse, prioLow, segment, 0,
+			of.SetField(regFlags.Masked(1<<bitOutOfWindow, 1<<bitOutOfWindow)), of.CT{Zone: ServiceZone, Table: uint8(Output)}))
 	}
 	return flows
 }

@@ -68,12 +68,12 @@ func first(protocol abi.Protocol, from, to netip.AddrPort) []byte {
 	} else {
 		be.PutUint16(segment[4:], 8)
 	}
-	be.PutUint16(segment[checksumAt:], checksum(protocol, from.Addr(), to.Addr(), segment))
+	be.PutUint16(segment[checksumAt:], Checksum(protocol, from.Addr(), to.Addr(), segment))
 	return segment
 }
 
-// checksum is that of TCP and UDP over IPv4 (RFC 9293, 3.1).
-func checksum(protocol abi.Protocol, from, to netip.Addr, segment []byte) uint16 {
+// Checksum is that of TCP and UDP over IP (RFC 9293, 3.1).
+func Checksum(protocol abi.Protocol, from, to netip.Addr, segment []byte) uint16 {
 	b := append(append(from.AsSlice(), to.AsSlice()...), 0, byte(protocol), 0, byte(len(segment)))
 	b = append(b, segment...)
 	var sum uint32
