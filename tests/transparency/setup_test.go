@@ -73,7 +73,7 @@ func apply(t *testing.T, l *lab.Lab, policies string) {
 	if err := l.ApplyContent("policies.yaml", []byte(policies)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // hundreds of policies on an emulated machine
 	defer cancel()
 	if err := l.WaitRealised(ctx); err != nil {
 		t.Fatal(err)
