@@ -1,11 +1,7 @@
 package cluster
 
 import (
-	"cmp"
-	"context"
 	"crypto/sha256"
-	"maps"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -269,119 +265,6 @@ func (l *ledger) broadcast() {
 	l.changed = make(chan struct{})
 }
 
-// batch is what the sink is to be told.
-type batch struct {
-	events   []Event
-	problems []Problem
-	revision string
-	complete bool // the first complete list has been, or is, told
-	heard    uint64
-	parts    []taken
-	gone     map[string]bool // resources that nobody asks for any more
-}
-
-// taken is a part as it was when a batch was taken.
-type taken struct {
-	part    *part
-	stream  *stream
-	version string
-}
-
-// take is what there is to tell. Objects are held back until the lists of all
-// that must be there have been complete once.
-func (l *ledger) take(must []string) batch {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := batch{problems: l.diskProblems()}
-	for _, resource := range slices.Sorted(maps.Keys(l.parts)) {
-		if p := l.parts[resource]; p.problem != nil {
-			b.problems = append(b.problems, *p.problem)
-		}
-	}
-	for _, resource := range must {
-		if p := l.parts[resource]; !l.started && (p == nil || !p.listed && !l.fromDisk(p)) {
-			return b
-		}
-	}
-	l.started, b.complete, b.heard = true, true, l.heard
-	b.events, b.gone = l.takeEvents(), l.gone
-	l.gone = map[string]bool{}
-	newest := uint64(0)
-	for _, p := range l.parts {
-		if p.complete || l.fromDisk(p) {
-			b.parts = append(b.parts, taken{p, p.stream, p.version})
-			newest = max(newest, versionOf(p.version))
-		}
-	}
-	b.revision = strconv.FormatUint(newest, 10)
-	return b
-}
-
-// takeEvents empties pending, in the order that a Sink is promised. The caller
-// holds mu.
-func (l *ledger) takeEvents() []Event {
-	events := make([]Event, 0, len(l.order))
-	for _, k := range l.order {
-		e := l.pending[k].event
-		if e.Op == 0 {
-			continue // it came and went
-		}
-		events = append(events, e)
-		if e.Op == Put {
-			p := l.parts[k.resource]
-			r := p.known[k]
-			r.told = true
-			p.known[k] = r
-		}
-	}
-	if len(l.order) > keptOrder {
-		l.pending, l.order = map[key]change{}, nil
-	} else {
-		clear(l.pending)
-		l.order = l.order[:0]
-	}
-	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(turnOf(&a), turnOf(&b)) })
-	return events
-}
-
-// keptOrder is how large a list of changes is used again.
-const keptOrder = 4096
-
-// turnOf orders events: deletes, of what refers to others first, then puts, of
-// what others refer to first.
-func turnOf(e *Event) int {
-	if e.Op == Delete {
-		return -rankOf(e.Resource)
-	}
-	return 1 + rankOf(e.Resource)
-}
-
-// told notes that the sink was told.
-func (l *ledger) told(b batch) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.handed, l.opened = max(l.handed, b.heard), l.opened || b.complete
-	for _, t := range b.parts {
-		if t.part.stream == t.stream {
-			t.part.told, t.part.toldVersion = true, t.version
-		}
-	}
-	l.broadcast()
-}
-
-// versionsTold is, by resource, how far the sink is.
-func (l *ledger) versionsTold() map[string]string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	versions := map[string]string{}
-	for resource, p := range l.parts {
-		if p.toldVersion != "" {
-			versions[resource] = p.toldVersion
-		}
-	}
-	return versions
-}
-
 func (l *ledger) count(resource string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -389,44 +272,4 @@ func (l *ledger) count(resource string) int {
 		return len(p.known)
 	}
 	return 0
-}
-
-// wait waits until done, which runs under mu, says so or fails.
-func (l *ledger) wait(ctx context.Context, done func() (bool, error)) error {
-	for {
-		l.mu.Lock()
-		ok, err := done()
-		changed := l.changed
-		l.mu.Unlock()
-		if ok || err != nil {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// waitOpened waits until the sink has the first complete list.
-func (l *ledger) waitOpened(ctx context.Context) error {
-	return l.wait(ctx, func() (bool, error) { return l.opened, nil })
-}
-
-// waitTold waits until the sink has all objects of a resource, or somebody must
-// act before it can.
-func (l *ledger) waitTold(ctx context.Context, resource string) error {
-	return l.wait(ctx, func() (bool, error) {
-		p := l.parts[resource]
-		if p == nil {
-			return false, nil
-		}
-		return p.told, p.refused
-	})
-}
-
-// waitHanded waits until the sink has been told of a change.
-func (l *ledger) waitHanded(ctx context.Context, heard uint64) error {
-	return l.wait(ctx, func() (bool, error) { return l.handed >= heard, nil })
 }

@@ -1,13 +1,10 @@
 package datapath
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 
 	"github.com/sluice-net/sluice/abi"
@@ -113,58 +110,6 @@ func (d *Datapath) SetNodeAddresses(addrs []netip.Addr) {
 	d.nodeAddrs = now
 }
 
-// PutPod wires a Pod, or wires it anew.
-func (d *Datapath) PutPod(p LocalPod) {
-	if old, had := d.pods[p.Key()]; had {
-		d.dropPodFlows(old)
-	}
-	d.pods[p.Key()] = p
-	d.publishPorts()
-	d.putPodFlows(p)
-	d.widen()
-	d.inv.Attach(p.Namespace, p.Name, p.Addresses)
-}
-
-// DeletePod takes a Pod's flows away.
-func (d *Datapath) DeletePod(namespace, name string) {
-	key := namespace + "/" + name
-	if p, had := d.pods[key]; had {
-		d.dropPodFlows(p)
-		delete(d.pods, key)
-		d.publishPorts()
-		d.widen()
-	}
-	d.inv.Detach(namespace, name)
-}
-
-// Pods are the local Pods, by namespace/name.
-func (d *Datapath) Pods() []LocalPod {
-	out := make([]LocalPod, 0, len(d.pods))
-	for _, p := range d.pods {
-		out = append(out, p)
-	}
-	slices.SortFunc(out, func(a, b LocalPod) int { return cmp.Compare(a.Key(), b.Key()) })
-	return out
-}
-
-func (d *Datapath) putPodFlows(p LocalPod) {
-	if d.gateway.OFPort == 0 {
-		return
-	}
-	for _, f := range d.podFlows(p) {
-		d.book.put(f)
-	}
-}
-
-func (d *Datapath) podFlows(p LocalPod) []of.Flow {
-	_, logged := d.logged[p.Namespace]
-	flows := podFlows(p, d.gateway, logged)
-	if d.narrow(p) {
-		flows = append(flows, narrowFlows(p, d.gateway, logged)...)
-	}
-	return flows
-}
-
 // LogNamespace says whether the agent is to be told of every connection of the
 // Pods of a namespace. It costs no flow: the mark is set where a Pod's packets
 // are told from others' anyway.
@@ -193,19 +138,6 @@ func (d *Datapath) LogNamespace(namespace string, on bool) {
 func (d *Datapath) Logged(namespace string) bool {
 	_, on := d.logged[namespace]
 	return on
-}
-
-func (d *Datapath) dropPodFlows(p LocalPod) {
-	if d.gateway.OFPort == 0 {
-		return
-	}
-	for _, f := range d.podFlows(p) {
-		// Two Pods may have had the same address for a moment: what is the
-		// other's by now stays.
-		if e := d.book.entries[f.Key()]; e != nil && e.wanted == f {
-			d.book.remove(f.Key())
-		}
-	}
 }
 
 // apply makes a change, unless it needs more than is allowed: then everything
@@ -296,50 +228,6 @@ func (c *rules) dropSet(k policy.Key) {
 		c.leave(s, id)
 	}
 	delete(c.sets, k)
-}
-
-// acquire makes the inventory keep members for the sets, and classes apart by
-// the port names, that a change brings. After an error some of the sets may have
-// been acquired.
-func (d *Datapath) acquire(delta policy.Delta) error {
-	for _, s := range delta.PutSets {
-		key := inventory.SetKey{Module: s.Key.Module, Name: s.Key.Name}
-		if err := d.inv.AcquireSet(key, s.Spec); err != nil {
-			return fmt.Errorf("set %q of module %q: %w", s.Key.Name, s.Key.Module, err)
-		}
-	}
-	d.acquirePorts(delta.PutRules, d.inv.AcquirePortName)
-	return nil
-}
-
-func (d *Datapath) acquirePorts(rules []policy.Rule, acquire func(name string)) {
-	for _, r := range rules {
-		for _, p := range r.Spec.Ports {
-			if p.Name != "" {
-				acquire(p.Name)
-			}
-		}
-	}
-}
-
-// takeBack gives the inventory the sets that it had before. Nothing else knows
-// of the change yet.
-func (d *Datapath) takeBack(before policy.Delta) {
-	for _, s := range before.PutSets {
-		_ = d.inv.UpdateSet(s.Key, s.Spec) // it was accepted before
-	}
-	for _, k := range before.DeleteSets {
-		d.inv.ReleaseSet(k)
-	}
-	// What the inventory says now is what it said before the change, whose
-	// consequences nobody has followed.
-	d.follow(d.inv.Flush())
-}
-
-func (d *Datapath) release(delta policy.Delta) {
-	for _, k := range delta.DeleteSets {
-		d.inv.ReleaseSet(k)
-	}
 }
 
 // Refresh brings in what happened in the inventory: Pods, namespaces, nodes.
