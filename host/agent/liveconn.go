@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,11 +25,7 @@ func (a *agent) liveConnections(ctx context.Context) ([]policy.Packet, error) {
 	if err != nil {
 		return nil, err
 	}
-	count, err := control(ctx, socket, "dpctl/ct-get-nconns")
-	if err != nil {
-		return nil, err
-	}
-	if n, err := strconv.Atoi(strings.TrimSpace(count)); err == nil && n > maxLive {
+	if n, known := tracked(ctx, socket); known && n > maxLive {
 		return nil, fmt.Errorf("there are %d connections; no more than %d are looked at", n, maxLive)
 	}
 	text, err := control(ctx, socket, "dpctl/dump-conntrack", fmt.Sprintf("zone=%d", datapath.Zone))
@@ -36,6 +33,22 @@ func (a *agent) liveConnections(ctx context.Context) ([]policy.Packet, error) {
 		return nil, err
 	}
 	return readConntrack(text), nil
+}
+
+// tracked is how many connections conntrack knows. Open vSwitch says it of its
+// userspace datapath only (ovs-vswitchd(8), dpctl/ct-get-nconns); the kernel's
+// conntrack says it of the node's network namespace, in which the agent is.
+func tracked(ctx context.Context, socket string) (n int, known bool) {
+	text, err := control(ctx, socket, "dpctl/ct-get-nconns")
+	if err != nil {
+		content, err := os.ReadFile("/proc/sys/net/netfilter/nf_conntrack_count")
+		if err != nil {
+			return 0, false
+		}
+		text = string(content)
+	}
+	n, err = strconv.Atoi(strings.TrimSpace(text))
+	return n, err == nil
 }
 
 // over lists the states of TCP connections that have ended and are remembered for

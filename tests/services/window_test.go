@@ -23,6 +23,7 @@ func TestSegmentsOutsideOfTheWindow(t *testing.T) {
 	r.serve(r.NetNS, "host", 8080)
 	client := r.Pods[0].NetNS
 	nettest.Enter(t, client, "nft", "add table inet seen; add chain inet seen in { type filter hook prerouting priority 0; }")
+	families := []string{"ip", "ip6"}
 	for family := range 2 {
 		network := []string{"ip4:tcp", "ip6:tcp"}[family]
 		for i, server := range []struct {
@@ -42,7 +43,7 @@ func TestSegmentsOutsideOfTheWindow(t *testing.T) {
 				_, _, err = c.ask(10)
 				r.must(err)
 				sequence := uint32(0x51000000 + family<<8 + i<<4 + j)
-				nettest.Enter(t, client, "nft", fmt.Sprintf("add rule inet seen in tcp sequence %d counter", sequence))
+				nettest.Enter(t, client, "nft", fmt.Sprintf("add rule inet seen in %s saddr %s tcp sequence %d counter", families[family], server.address, sequence))
 				from := r.raw(server.ns, network, server.address)
 				own := netip.MustParseAddrPort(c.LocalAddr().String())
 				_, err = from.WriteTo(outside(backend, own, sequence), &net.IPAddr{IP: own.Addr().AsSlice()})
