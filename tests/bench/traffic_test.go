@@ -83,8 +83,10 @@ func traffic(tb testing.TB, out *table, size trafficSize) {
 	for _, path := range trafficPaths {
 		for _, gauge := range gauges {
 			seen, costs := make([][]float64, len(labs)), make([][]float64, len(labs))
-			for range size.rounds {
-				for i, l := range labs {
+			for round := range size.rounds {
+				for k := range labs {
+					i := (round + k) % len(labs) // each comes after each other one as often
+					l := labs[i]
 					before, begin := switchTime(tb, l), time.Now()
 					figure := gauge.measure(link{l, path.from, path.to, labtest.Address(tb, l, path.to, false)}, tb, size.lasts)
 					seen[i] = append(seen[i], figure)
