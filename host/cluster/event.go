@@ -77,8 +77,8 @@ type Source interface {
 	// applied. An error that is not that of ctx says what keeps them away; the
 	// source goes on trying. Resources asked for earlier are not taken back.
 	Watch(ctx context.Context, owner string, resources []string) error
-	// Unwatch takes back all that the owner has asked for.
-	Unwatch(owner string)
+	// Unwatch takes back what the owner has asked for, except these resources.
+	Unwatch(owner string, except []string)
 }
 
 // Sink takes what a Source delivers. The Source calls it from one goroutine,

@@ -185,11 +185,19 @@ func (k *Kubernetes) Watch(ctx context.Context, owner string, resources []string
 }
 
 // Unwatch implements Source.
-func (k *Kubernetes) Unwatch(owner string) {
+func (k *Kubernetes) Unwatch(owner string, except []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	released := k.claims[owner]
-	delete(k.claims, owner)
+	released := maps.Clone(k.claims[owner])
+	for _, resource := range except {
+		delete(released, resource)
+	}
+	for resource := range released {
+		delete(k.claims[owner], resource)
+	}
+	if len(k.claims[owner]) == 0 {
+		delete(k.claims, owner)
+	}
 	for resource := range released {
 		if s := k.streams[resource]; s != nil && !k.wanted(resource) {
 			if slices.Contains(k.own(), resource) {

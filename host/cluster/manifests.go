@@ -109,10 +109,13 @@ func (m *Manifests) Watch(ctx context.Context, owner string, resources []string)
 
 // Unwatch implements Source. Objects that nobody asks for any more go with the
 // next reading.
-func (m *Manifests) Unwatch(owner string) {
+func (m *Manifests) Unwatch(owner string, except []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.claims, owner)
+	maps.DeleteFunc(m.claims[owner], func(resource string, _ bool) bool { return !slices.Contains(except, resource) })
+	if len(m.claims[owner]) == 0 {
+		delete(m.claims, owner)
+	}
 }
 
 // extra is all that somebody has asked for. The caller holds mu.

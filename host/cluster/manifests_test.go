@@ -405,7 +405,11 @@ func TestWatchMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.expect(t, "put widgets.example.org w", "problems")
-	m.Unwatch("a module")
+	m.Unwatch("a module", []string{"widgets.example.org", "gadgets.example.org"})
+	if err := m.lookNow(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	m.Unwatch("a module", []string{"gadgets.example.org"})
 	if err := m.lookNow(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func (m *Module) bring(ctx context.Context, c *candidate) error {
 		return ctx.Err()
 	}
 	if watch := m.options.Watch; watch != nil {
-		if err := watch(ctx, m.spec.Name, slices.Sorted(maps.Keys(c.resources))); err != nil {
+		if err := watch(ctx, m.spec.Name, c.watches()); err != nil {
 			return fmt.Errorf("is not given a state to begin with: %w", err)
 		}
 	}
@@ -73,6 +73,9 @@ func (m *Module) bring(ctx context.Context, c *candidate) error {
 	// cut-over, when the running generation waits.
 	return c.catchUp()
 }
+
+// watches are the resources that the candidate is told of, sorted.
+func (c *candidate) watches() []string { return slices.Sorted(maps.Keys(c.resources)) }
 
 // catchUp hands over what is pending now, and not what comes after: that would
 // have no end.

@@ -30,9 +30,11 @@ type Options struct {
 	// given the first state. It may be called several times for one module. Nil:
 	// whatever is delivered is all there is.
 	Watch func(ctx context.Context, module string, resources []string) error
-	// Unwatch says that a module is gone: what only it watched need not be delivered
-	// any more. It is called after the last Watch for it. Nil: nobody cares.
-	Unwatch func(module string)
+	// Unwatch says that a module watches these resources and no others from now on:
+	// what only it watched besides need not be delivered any more. It is called when a
+	// generation has taken over, and with none after the last Watch for a module that
+	// is gone. Nil: nobody cares.
+	Unwatch func(module string, except []string)
 	Logger  *slog.Logger
 
 	// Limits that a module gets unless its Grant says otherwise. Zero fields are

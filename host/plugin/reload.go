@@ -205,6 +205,11 @@ func (m *Module) takeOver(ctx context.Context, c *candidate) {
 	if m.wanted == c.image {
 		m.wanted, m.attempts = nil, 0
 	}
+	// What one that is on its way watches is not to be taken from it. A generation that
+	// is gone back to asks again.
+	if unwatch := m.options.Unwatch; unwatch != nil && m.inFlight == nil {
+		unwatch(m.spec.Name, c.watches())
+	}
 	if m.wanted != nil {
 		m.schedule(m.wanted)
 		m.start(ctx)

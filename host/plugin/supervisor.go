@@ -131,7 +131,7 @@ func (s *Supervisor) Remove(ctx context.Context, name string) error {
 	}
 	// Before a module of the same name can begin, and watch for itself.
 	if s.options.Unwatch != nil {
-		s.options.Unwatch(name)
+		s.options.Unwatch(name, nil)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

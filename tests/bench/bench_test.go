@@ -39,7 +39,7 @@ var measurements = []struct {
 	{"reload", func(tb testing.TB, t *table) { reload(tb, t, reloadSize{policies: 20, reloads: 5}) }},
 	{"reload-10k", func(tb testing.TB, t *table) { reload(tb, t, reloadSize{policies: 10_000, reloads: 3}) }},
 	{"traffic", func(tb testing.TB, t *table) {
-		traffic(tb, t, trafficSize{rules: []int{0, 1_000, 10_000}, rounds: 41, lasts: 100 * time.Millisecond})
+		traffic(tb, t, trafficSize{rules: []int{0, 1_000, 10_000}, rounds: 21, lasts: 100 * time.Millisecond})
 	}},
 	{"churn", func(tb testing.TB, t *table) { churn(tb, t, churnSize{rules: []int{10, 1_000, 10_000}, pods: 1_000}) }},
 	{"new-policy", func(tb testing.TB, t *table) { newPolicy(tb, t, newPolicySize{pods: 10_000, classes: 50, ports: 3}) }},

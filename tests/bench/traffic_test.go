@@ -67,53 +67,73 @@ spec: {nodeName: west, containers: [{name: c, image: none}]}
 `
 
 // traffic measures what packets cost: in a lab in which the primary plugin is
-// alone, and in labs with Sluice and more and more rules. All of them are up at
-// the same time and take turns, round by round, so that what else the machine
-// does meets all alike; of each the median counts.
+// alone, and in one with Sluice under few and under many rules. They take turns,
+// round by round, so that what else the machine does meets all alike; of each the
+// median counts. The rules change in one and the same lab because two labs that are
+// alike differ by some percent, as their switches lie in memory.
 func traffic(tb testing.TB, out *table, size trafficSize) {
-	labs := []*lab.Lab{startLab(tb, lab.Options{PolicyFree: true}, trafficPods)}
-	for _, n := range size.rules {
-		l := startLab(tb, lab.Options{}, trafficPods)
-		if n > 0 {
-			putPolicies(tb, l, trafficPolicies(n))
-		}
-		labs = append(labs, l)
+	alone := startLab(tb, lab.Options{PolicyFree: true}, trafficPods)
+	sluiced := startLab(tb, lab.Options{}, trafficPods)
+	turns := 1 + len(size.rules) // ptp alone, then the rules
+	policies := make([]string, turns)
+	for i, n := range size.rules {
+		policies[1+i] = trafficPolicies(n)
 	}
-	datapath := labs[1].Datapath()
-	for _, path := range trafficPaths {
-		for _, gauge := range gauges {
-			seen, costs := make([][]float64, len(labs)), make([][]float64, len(labs))
-			for round := range size.rounds {
-				for k := range labs {
-					i := (round + k) % len(labs) // each comes after each other one as often
-					l := labs[i]
+	seen := make([]trafficSeries, len(trafficPaths)*len(gauges))
+	for i := range seen {
+		seen[i] = trafficSeries{figures: make([][]float64, turns), costs: make([][]float64, turns)}
+	}
+	for round := range size.rounds {
+		for k := range turns {
+			turn, l := (round+k)%turns, alone
+			if turn > 0 {
+				l = sluiced
+				putPolicies(tb, l, policies[turn])
+			}
+			for i, path := range trafficPaths {
+				to := link{l, path.from, path.to, labtest.Address(tb, l, path.to, false)}
+				for j, gauge := range gauges {
 					before, begin := switchTime(tb, l), time.Now()
-					figure := gauge.measure(link{l, path.from, path.to, labtest.Address(tb, l, path.to, false)}, tb, size.lasts)
-					seen[i] = append(seen[i], figure)
-					costs[i] = append(costs[i], float64(switchTime(tb, l)-before)/(figure*time.Since(begin).Seconds()))
-				}
-			}
-			tb.Logf("%s, %s, in the order of labs: %.0f", gauge.name, path.name, seen)
-			work := fmt.Sprintf("%s, %s, %s: ", gauge.name, path.name, datapath)
-			out.add(row{Work: work + "with Sluice, no rules", Figure: median(seen[1]), Unit: gauge.unit, Peer: "ptp alone", PeerFigure: median(seen[0])})
-			for i, n := range size.rules[1:] {
-				most := aim{Of: "ratio", Limit: 0.95, Least: true}
-				if gauge.smaller {
-					most = ratioAtMost(1.05)
-				}
-				out.add(row{
-					Work: fmt.Sprintf("%s%d rules", work, n), Figure: median(seen[i+2]), Unit: gauge.unit,
-					Peer: "no rules", PeerFigure: median(seen[1]), Aim: most,
-				})
-				if gauge.unit == "packets/s" && datapath == lab.DatapathNetdev {
-					out.add(row{
-						Work: fmt.Sprintf("... processor time of the switches for a packet, %d rules", n), Figure: median(costs[i+2]), Unit: "ns",
-						Peer: "no rules", PeerFigure: median(costs[1]), Aim: ratioAtMost(1.05),
-					})
+					figure := gauge.measure(to, tb, size.lasts)
+					cost := float64(switchTime(tb, l)-before) / (figure * time.Since(begin).Seconds())
+					seen[i*len(gauges)+j].add(turn, figure, cost)
 				}
 			}
 		}
 	}
+	for i, s := range seen {
+		path, gauge := trafficPaths[i/len(gauges)].name, gauges[i%len(gauges)]
+		tb.Logf("%s, %s, ptp alone and with %d rules: %.0f", gauge.name, path, size.rules, s.figures)
+		work := fmt.Sprintf("%s, %s, %s: ", gauge.name, path, sluiced.Datapath())
+		out.add(row{Work: work + "with Sluice, no rules", Figure: median(s.figures[1]), Unit: gauge.unit, Peer: "ptp alone", PeerFigure: median(s.figures[0])})
+		for k, n := range size.rules[1:] {
+			most := aim{Of: "ratio", Limit: 0.95, Least: true}
+			if gauge.smaller {
+				most = ratioAtMost(1.05)
+			}
+			out.add(row{
+				Work: fmt.Sprintf("%s%d rules", work, n), Figure: median(s.figures[k+2]), Unit: gauge.unit,
+				Peer: "no rules", PeerFigure: median(s.figures[1]), Aim: most,
+			})
+			if gauge.unit == "packets/s" && sluiced.Datapath() == lab.DatapathNetdev {
+				out.add(row{
+					Work: fmt.Sprintf("... processor time of the switches for a packet, %d rules", n), Figure: median(s.costs[k+2]), Unit: "ns",
+					Peer: "no rules", PeerFigure: median(s.costs[1]), Aim: ratioAtMost(1.05),
+				})
+			}
+		}
+	}
+}
+
+// trafficSeries is what was measured of one gauge on one path, by turn.
+type trafficSeries struct {
+	figures [][]float64
+	costs   [][]float64 // processor time of the switches, in ns, for one of what is counted
+}
+
+func (s *trafficSeries) add(turn int, figure, cost float64) {
+	s.figures[turn] = append(s.figures[turn], figure)
+	s.costs[turn] = append(s.costs[turn], cost)
 }
 
 func median(all []float64) float64 {

@@ -37,7 +37,7 @@ var parts = []part{
 	{name: "agent", pkg: "./host/agent", tests: "Adopt|Window|Uninstall|Existing|Reject|Audit|Rules|Check", limit: 10 * time.Minute},
 	// Of the numbers of backends one is enough there: connections by the hundred thousand are slow.
 	{name: "services", pkg: "./tests/services", tests: ".", skip: "Thousand|EqualShares/_(10|37)_backends", limit: 15 * time.Minute},
-	{name: "traffic", pkg: "./tests/bench", bench: "Benchmark$/^traffic$", limit: 20 * time.Minute, apart: true},
+	{name: "traffic", pkg: "./tests/bench", bench: "Benchmark$/^traffic$", limit: 25 * time.Minute, apart: true},
 	{
 		// Of the scenarios those that differ in the kinds of flows: whom a selector means was decided before there are any.
 		name: "lab", pkg: "./tests/lab", data: []string{"testdata"}, limit: 25 * time.Minute,

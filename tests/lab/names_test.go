@@ -318,7 +318,8 @@ func TestNamesOnPackets(t *testing.T) {
 		known := namesKnown(t, l)
 		for deadline := time.Now().Add(2 * time.Minute); namesKnown(t, l) == known; time.Sleep(100 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%d names are known, long after the time of one was over", known)
+				live, err := l.OVS("east").Run(t.Context(), "ovs-appctl", "dpctl/dump-conntrack")
+				t.Fatalf("%d names are known, long after the time of one was over; connections (%v):\n%s", known, err, live)
 			}
 		}
 		// It is forgotten before the module has heard of it.

@@ -3,6 +3,7 @@ package modules_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -22,9 +23,10 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// Nobody has to deliver any more what only a module watched that is gone: not
-// before its policy is out of force, and not for one that takes its place.
-func TestRemovedModuleWatchesNothing(t *testing.T) {
+// Nobody has to deliver any more what only a generation watched that another one took
+// over from, or a module that is gone: not before that is so, and not for one that
+// takes its place.
+func TestWhatIsWatchedNoMore(t *testing.T) {
 	var mu sync.Mutex
 	var said []string
 	say := func(what string) {
@@ -33,8 +35,11 @@ func TestRemovedModuleWatchesNothing(t *testing.T) {
 		said = append(said, what)
 	}
 	options := quick()
-	options.Watch = func(_ context.Context, name string, _ []string) error { say("watch " + name); return nil }
-	options.Unwatch = func(name string) { say("unwatch " + name) }
+	options.Watch = func(_ context.Context, name string, resources []string) error {
+		say(fmt.Sprint("watch ", name, resources))
+		return nil
+	}
+	options.Unwatch = func(name string, except []string) { say(fmt.Sprint("no more than ", name, except)) }
 	h := newHouse(t, options, wasm(t, "steady"))
 	if err := h.settle(t); err != nil {
 		t.Fatal(err)
@@ -52,7 +57,11 @@ func TestRemovedModuleWatchesNothing(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if want := []string{"watch " + module, "watch " + module, "unwatch " + module}; !slices.Equal(said, want) {
+	want := []string{
+		"watch " + module + "[pods]", "no more than " + module + "[pods]",
+		"watch " + module + "[pods]", "no more than " + module + "[pods]", "no more than " + module + "[]",
+	}
+	if !slices.Equal(said, want) {
 		t.Errorf("got %q, want %q", said, want)
 	}
 }

@@ -109,7 +109,7 @@ func compare(t *testing.T, where situation, without, with result) {
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
 		s += fmt.Sprintf("known in %d: %s\n", reasons[reason], reason)
 	}
-	t.Log(s)
+	fmt.Println(s) // not to the test's log, which is shown when it fails: this is to be seen when it holds
 }
 
 // difference prints what only one of two runs has.

@@ -75,9 +75,17 @@ func TestSource(t *testing.T) {
 		if podIn(e).Labels["app"] != "web" || !strings.Contains(string(e.JSON), `"env"`) {
 			t.Errorf("a Pod that a module may see is not whole: %s", e.JSON)
 		}
-		k.Unwatch("module")
+		if err := k.Watch(t.Context(), "module", []string{"widgets.example.org"}); err != nil {
+			t.Fatal(err)
+		}
+		k.Unwatch("module", []string{policies})
+		r.awaitProblem("") // about widgets, which nobody asks for now
+		if _, there := r.objects[policies+" shop/p"]; !there {
+			t.Error("a policy went that is still asked for")
+		}
+		k.Unwatch("module", nil)
 		r.awaitGone(policies + " shop/p")
-		k.Unwatch("other module")
+		k.Unwatch("other module", nil)
 		r.await("the Pod without JSON", func() bool { return r.objects["pods shop/web"].JSON == nil })
 	})
 	t.Run("what does not matter is no event", func(t *testing.T) {
@@ -118,7 +126,7 @@ func TestSource(t *testing.T) {
 		w.delete(widgets)
 		r.awaitGone(one)
 		r.awaitProblem("create the CustomResourceDefinition widgets.example.org")
-		k.Unwatch("module")
+		k.Unwatch("module", nil)
 		r.awaitProblem("")
 	})
 	t.Run("an outage takes nothing away", func(t *testing.T) {
