@@ -89,6 +89,7 @@ func traffic(tb testing.TB, out *table, size trafficSize) {
 			if turn > 0 {
 				l = sluiced
 				putPolicies(tb, l, policies[turn])
+				atRest(tb, l)
 			}
 			for i, path := range trafficPaths {
 				to := link{l, path.from, path.to, labtest.Address(tb, l, path.to, false)}
@@ -121,6 +122,19 @@ func traffic(tb testing.TB, out *table, size trafficSize) {
 					Peer: "no rules", PeerFigure: median(s.costs[1]), Aim: ratioAtMost(1.05),
 				})
 			}
+		}
+	}
+}
+
+// atRest waits until the switches have little left to do about the last change, at
+// most ten seconds: what a change costs is measured elsewhere.
+func atRest(tb testing.TB, l *lab.Lab) {
+	const while = 250 * time.Millisecond
+	for range 40 {
+		before := switchTime(tb, l)
+		time.Sleep(while)
+		if switchTime(tb, l)-before < while/25 {
+			return
 		}
 	}
 }
