@@ -24,8 +24,8 @@ var files embed.FS
 // Values of a template.
 type Values struct {
 	Name string
-	// SDK is a folder with Sluice's source for modules in Go that are built
-	// against it; empty: the released version.
+	// SDK is a folder with Sluice's source, which modules in Go are built against.
+	// The other languages do without.
 	SDK string
 }
 
@@ -47,8 +47,12 @@ func Write(dir string, language toolchain.Language, values Values) ([]string, er
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("%s is not empty: name a folder that does not exist yet", dir)
 	}
-	var written []string
 	root := string(language)
+	source, copied := sdk.Source(root)
+	if !copied && values.SDK == "" {
+		return nil, fmt.Errorf("a module in %s is built against Sluice's source: run this in a clone of it, or name one with --sdk", language)
+	}
+	var written []string
 	err := fs.WalkDir(files, root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -77,7 +81,7 @@ func Write(dir string, language toolchain.Language, values Values) ([]string, er
 		written = append(written, name)
 		return out.Close()
 	})
-	if source, ok := sdk.Source(root); ok && err == nil {
+	if copied && err == nil {
 		err = os.CopyFS(filepath.Join(dir, "sluice"), source)
 		written = append(written, "sluice")
 	}

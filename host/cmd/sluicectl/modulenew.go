@@ -27,7 +27,7 @@ func moduleNewCommand() *cobra.Command {
 		Long: `Write the beginning of a policy module: source, manifest, tests and a scenario. It works as it is:
 build it, test it, change it. Languages: ` + languages() + `.
 
-A module in Go is built against Sluice's source: the clone that this is run in, or the released version.`,
+A module in Go is built against Sluice's source: the clone that this is run in, or --sdk.`,
 		Example: "  sluicectl module new closed --lang rust\n  cd closed && sluicectl module test .",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -61,7 +61,7 @@ A module in Go is built against Sluice's source: the clone that this is run in, 
 	}
 	c.Flags().StringVar(&language, "lang", string(toolchain.Go), "language: "+languages())
 	c.Flags().StringVar(&dir, "dir", "", "where to write it (default: a folder with the module's name, here)")
-	c.Flags().StringVar(&sdk, "sdk", "", "a folder with Sluice's source to build against (default: the clone that this is run in, or the released version)")
+	c.Flags().StringVar(&sdk, "sdk", "", "a clone of Sluice to build against (default: the one that this is run in; only modules in Go need it)")
 	return c
 }
 

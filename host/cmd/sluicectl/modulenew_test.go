@@ -35,8 +35,10 @@ func TestModuleNew(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(beside, "go.mod")); err != nil || !strings.Contains(string(text), "replace "+sluiceModule+" => /") {
 		t.Errorf("made in a clone: %v\n%s", err, text)
 	}
+	t.Chdir(t.TempDir())
 	for _, args := range [][]string{
 		{"module", "new", "closed", "--lang", "go", "--dir", dir},
+		{"module", "new", "nowhere", "--lang", "go", "--dir", dir + "2"},
 		{"module", "new", "Closed", "--lang", "go", "--dir", dir + "2"},
 		{"module", "new", "closed", "--lang", "cobol", "--dir", dir + "2"},
 		{"module", "build", t.TempDir()},
