@@ -308,8 +308,9 @@ func TestWasm(t *testing.T) {
 		}
 		after := g.module.Memory().Size()
 		t.Logf("%d KiB after %d batches, %d KiB after %d", before>>10, warm, after>>10, batches)
-		// One object leaked per event would be 10 MiB.
-		if after > before+512<<10 {
+		// One object leaked per event would be 10 MiB. When Go collects garbage is a
+		// matter of time, and so is where between the two this ends.
+		if after > before+2<<20 {
 			t.Errorf("memory grew by %d KiB between batch %d and %d", (after-before)>>10, warm, batches)
 		}
 	})
