@@ -60,9 +60,12 @@ func (w writer) notServed(node, resource, reason string) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		missing := status.Status.NotServed
-		if resource == "" && len(missing) == 0 || len(missing) == 1 && missing[0].Resource == resource && strings.Contains(missing[0].Reason, reason) {
-			if status.Status.RefusedTotal != 0 {
+		missing, refused := status.Status.NotServed, status.Status.RefusedTotal
+		if resource == "" && len(missing) == 0 && refused == 0 { // a definition that is not in effect yet is a refusal
+			return
+		}
+		if len(missing) == 1 && missing[0].Resource == resource && strings.Contains(missing[0].Reason, reason) {
+			if refused != 0 {
 				w.t.Errorf("what is not served counts as refused: %+v", status.Status)
 			}
 			return
